@@ -1,0 +1,130 @@
+package agent
+
+import (
+	"context"
+	"time"
+)
+
+// Assignment is one instance that this host is to run. The agent makes the
+// host look like the set of assignments it was last given: it starts what is
+// missing, stops what is marked Stop, and removes what is not in the set.
+type Assignment struct {
+	ID      string            // instance id, unique for ever
+	AppID   string            // owner
+	App     string            // name, for people and container names
+	Name    string            // "web.1"
+	Release int               // version, for labels
+	Image   string            // "127.0.0.1:5500/<app id>@sha256:…"
+	Command []string          // replaces the image's entrypoint and command when not nil
+	Env     map[string]string // byte-exact; holds PORT for web
+	Port    int               // port the process binds; 0 means: no probe, up once it runs
+	Probe   Probe
+	Network Network
+	Limits  Limits
+	Grace   time.Duration // between SIGTERM and SIGKILL
+	Stop    bool          // stop it and report Stopped
+}
+
+// Probe is how health is seen from outside the container: an HTTP GET of Path
+// to Port that answers below 500. Deadline counts from the start of the process.
+type Probe struct {
+	Path     string        // "/" when empty
+	Host     string        // Host header of the probe
+	Deadline time.Duration // R10 after it
+}
+
+// Network is the app's own bridge.
+type Network struct {
+	Name   string // "paas-<app id>"
+	Subnet string // CIDR the planner allotted
+}
+
+// Limits are enforced on every container.
+type Limits struct {
+	Memory   int64 // bytes; swap is the same
+	MilliCPU int64
+	Pids     int64
+}
+
+// State of an instance as its host sees it.
+type State string
+
+// The states an agent reports. Up, Crashed and Stopped are told once each;
+// a report that was not taken is repeated.
+const (
+	Starting State = "starting" // container exists, process runs, not healthy yet
+	Up       State = "up"       // healthy (Port > 0) or running (Port == 0)
+	Crashed  State = "crashed"  // process ended, never came up in time, or could not be started
+	Stopped  State = "stopped"  // stopped as told; nothing of it is left on the host
+)
+
+// Status is one report about one assignment.
+type Status struct {
+	ID       string
+	State    State
+	Addr     string // "10.210.0.2:8080" once known
+	ExitCode int    // when the process ended
+	OOM      bool   // killed for its memory limit
+	// Reason is for people and names step and cause: "pull image: registry
+	// unreachable", "GET / answered 500", "nothing listens on port 8080",
+	// "process exited with status 1".
+	Reason string
+	// Platform is true when the cause is not the app's: engine or registry down.
+	Platform bool
+	At       time.Time
+}
+
+// Line is one line an instance printed.
+type Line struct {
+	AppID    string
+	Instance string
+	Name     string // "web.1"
+	At       time.Time
+	Text     string // without line end; raw bytes of the app
+}
+
+// Control is the agent's side of the control plane: in-process in standalone,
+// a client over mTLS in clusters.
+type Control interface {
+	// Watch sends the full set of assignments at once and after each change
+	// (sets may be skipped). The channel closes when ctx ends.
+	Watch(ctx context.Context, host string) <-chan []Assignment
+	// Report stores what the host observed. An error means: not stored, say
+	// it again.
+	Report(ctx context.Context, host string, s []Status) error
+	// Log takes lines in order per instance; it must not block for long.
+	Log(lines []Line)
+	// LogCursor is the time of the last stored line of an instance, zero when
+	// none: where to go on reading after a restart.
+	LogCursor(instance string) time.Time
+}
+
+// Container is what the runtime knows of one container of this cluster.
+type Container struct {
+	Instance string // instance id, from the label
+	Running  bool
+	IP       string
+	ExitCode int
+	OOM      bool
+	Started  time.Time
+}
+
+// Runtime is a container engine. Every call has a deadline in its context;
+// every call is safe to repeat.
+type Runtime interface {
+	// List gives all containers of this cluster, running or not.
+	List(ctx context.Context) ([]Container, error)
+	// Start pulls, makes the network, creates and starts; on an error nothing
+	// is left behind but the pulled image and the network.
+	Start(ctx context.Context, a Assignment) (Container, error)
+	// Stop sends SIGTERM, SIGKILL after grace, and removes the container. A
+	// container that is not there is no error.
+	Stop(ctx context.Context, instance string, grace time.Duration) error
+	// Wait blocks until the container's process has ended.
+	Wait(ctx context.Context, instance string) (Container, error)
+	// Logs follows the output from since (exclusive) until the process has
+	// ended or ctx ends.
+	Logs(ctx context.Context, instance string, since time.Time, line func(at time.Time, text string)) error
+	// Prune removes networks of this cluster whose name is not in keep.
+	Prune(ctx context.Context, keep []string) error
+}

@@ -1,0 +1,191 @@
+package server
+
+import (
+	"time"
+)
+
+// Account is a person. Admin may do everything, also to apps of others.
+type Account struct {
+	ID        string
+	Email     string
+	Name      string
+	Admin     bool
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Key is an SSH public key that proves an account.
+type Key struct {
+	ID          string
+	AccountID   string
+	Email       string // of the account
+	Fingerprint string // "SHA256:…" as ssh-keygen -l prints it
+	PublicKey   string // one authorized_keys line without options and comment
+	Comment     string
+	CreatedAt   time.Time
+}
+
+// Token is an API token. Only the SHA-256 of the secret is kept.
+type Token struct {
+	ID          string
+	AccountID   string
+	Hash        []byte
+	Description string
+	ExpiresAt   time.Time
+	CreatedAt   time.Time
+}
+
+// App is one application.
+type App struct {
+	ID         string
+	Name       string
+	OwnerID    string
+	OwnerEmail string
+	// Slot numbers the app's network in the pool of subnets; unique.
+	Slot int
+	// Current is the id of the release that serves, empty before the first.
+	Current    string
+	CreatedAt  time.Time
+	UpdatedAt  time.Time
+	ReleasedAt time.Time // zero before the first release with an image
+	// Revision grows with every change of what runs; a plan made from an older
+	// one is refused.
+	Revision int64
+}
+
+// ReleaseStatus is what became of a release. Heroku: pending, succeeded, failed.
+type ReleaseStatus string
+
+// The statuses of a release.
+const (
+	ReleasePending   ReleaseStatus = "pending"
+	ReleaseSucceeded ReleaseStatus = "succeeded"
+	ReleaseFailed    ReleaseStatus = "failed"
+)
+
+// Release is one immutable row: what runs, with which config. Only Status
+// changes, once, from pending.
+type Release struct {
+	ID          string
+	AppID       string
+	App         string // name at reading
+	Version     int
+	Status      ReleaseStatus
+	Description string
+	Reason      string // why it failed
+	UserID      string
+	User        string // e-mail
+	BuildID     string // the build whose image it runs; empty before the first deploy
+	Commit      string
+	Image       Image
+	Processes   map[string]Process
+	Current     bool
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// Image is the image of a release, by digest.
+type Image struct {
+	Digest     string   `json:"digest"`
+	Size       int64    `json:"size"`
+	Entrypoint []string `json:"entrypoint,omitempty"`
+	Cmd        []string `json:"cmd,omitempty"`
+	Port       int      `json:"port,omitempty"`
+	User       string   `json:"user,omitempty"`
+	Arch       string   `json:"arch,omitempty"`
+}
+
+// Process is one process type of a release.
+type Process struct {
+	// Command replaces the image's entrypoint and command; nil runs the image as it is.
+	Command []string `json:"command,omitempty"`
+}
+
+// Formation is how many instances of a process type an app has, and how large.
+type Formation struct {
+	ID        string
+	AppID     string
+	App       string
+	Type      string
+	Quantity  int
+	Size      string
+	Command   string // for people
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Build is one run of the builder.
+type Build struct {
+	ID        string
+	AppID     string
+	App       string
+	UserID    string
+	User      string
+	Commit    string
+	Status    string // pending, succeeded, failed (Heroku)
+	Image     Image
+	DeployID  string
+	ReleaseID string // filled when a release was made of it
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// Instance is one running (or wanted) copy of a process: a dyno.
+type Instance struct {
+	ID        string
+	AppID     string
+	App       string
+	ReleaseID string
+	Release   int // version
+	Type      string
+	Ordinal   int
+	HostID    string
+	State     string // scheduler.InstanceState
+	Replace   bool   // to be replaced start-first (ps:restart)
+	Addr      string
+	Reason    string
+	ExitCode  int
+	Crashes   int
+	Command   string // for people
+	Size      string
+	CreatedAt time.Time
+	UpdatedAt time.Time // of State
+}
+
+// Event is one line of an app's history.
+type Event struct {
+	ID     int64
+	AppID  string
+	Actor  string // e-mail, or "paas"
+	Kind   string // "release.created", "instance.crashed", …
+	Text   string
+	At     time.Time
+	Deploy string
+}
+
+// LogLine is one line of an app's log.
+type LogLine struct {
+	AppID    string
+	At       time.Time
+	Source   string // "app" or "paas"
+	Dyno     string // "web.1", "router", "api"
+	Text     string // without line end
+	Instance string // instance id for lines an app printed, else empty
+}
+
+// LogQuery chooses lines; zero values choose all.
+type LogQuery struct {
+	AppID  string
+	Source string // "app" or "paas"
+	Dyno   string // exact, "web.1"
+	Type   string // process type: "web"
+	Lines  int    // how many of the newest, before following
+	Tail   bool   // go on with new ones
+}
+
+// Page is a window on a list, as Heroku's Range header asks for it.
+type Page struct {
+	After string // value of the sort field to start behind
+	Max   int
+	Desc  bool
+}
