@@ -2,43 +2,213 @@ package server
 
 import (
 	"context"
-	"io"
-	"io/fs"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
 )
 
-// Repos reads and moves what the git side keeps: one bare repository an app,
-// found by the app's id.
-type Repos interface {
-	Create(appID string) error
-	Destroy(appID string) error
-	// Tree is the tree of a commit, read straight from git. Close frees what
-	// reading it holds.
-	Tree(ctx context.Context, appID, commit string) (Tree, error)
-	// Follow moves ref to commit. It refuses with ErrConflict unless the ref
-	// stands at old, or at an ancestor of commit. Moving it to where it stands
-	// already is no error.
-	Follow(ctx context.Context, appID, ref, old, commit string) error
-	// CanFollow says what Follow would say, and moves nothing.
-	CanFollow(ctx context.Context, appID, ref, old, commit string) error
-	// Size is the bytes on disk.
-	Size(appID string) (int64, error)
+// Service is what people can do: every use case of API, CLI, git and
+// dashboard. Each method takes the acting account first and decides in one
+// place (app, admin) whether it may.
+type Service struct {
+	cfg      ServiceConfig
+	store    Store
+	repos    Repos
+	keyring  *Keyring
+	bell     *Bell
+	logs     Logs
+	pipeline *Pipeline
+	log      *slog.Logger
+	operator Account
 }
 
-// Tree is the tree of a commit, with symlinks kept as links.
-type Tree interface {
-	fs.FS
-	io.Closer
-	Subject() string // first line of the commit's message, as bytes came
+// ServiceConfig are the limits of the use cases.
+type ServiceConfig struct {
+	TokenLife time.Duration
+	MaxSlots  int                             // apps the network pool has room for
+	Sizes     []Size                          // the first is the default
+	DiskUsed  func() (percent int, err error) // of the file system with the data
 }
 
-// Logs keeps the newest lines of every app on disk and tells followers.
-type Logs interface {
-	Append(lines ...LogLine)
-	// Read calls line for the newest q.Lines lines in order, then, if q.Tail,
-	// for every new one until ctx ends. An error of line ends it.
-	Read(ctx context.Context, q LogQuery, line func(LogLine) error) error
-	// Cursor is the time of the newest line of an instance, zero when none.
-	Cursor(instance string) time.Time
-	Drop(appID string)
+// Size is a preset of what one instance may use (Heroku: dyno size).
+type Size struct {
+	Name     string
+	Memory   int64 // bytes
+	MilliCPU int64
+}
+
+// DefaultSizes are the presets of a new installation, named as Heroku's.
+func DefaultSizes() []Size {
+	return []Size{
+		{Name: "Standard-1X", Memory: 512 << 20, MilliCPU: 1000},
+		{Name: "Standard-2X", Memory: 1 << 30, MilliCPU: 2000},
+		{Name: "Performance-M", Memory: 2560 << 20, MilliCPU: 4000},
+	}
+}
+
+// NewService makes it, and the operator's account on the first start.
+func NewService(ctx context.Context, cfg ServiceConfig, store Store, repos Repos, k *Keyring, bell *Bell, logs Logs, p *Pipeline, log *slog.Logger) (*Service, error) {
+	operator, err := store.EnsureAccount(ctx, operatorEmail, true)
+	if err != nil {
+		return nil, fmt.Errorf("operator's account: %w", err)
+	}
+	return &Service{cfg: cfg, store: store, repos: repos, keyring: k, bell: bell, logs: logs, pipeline: p, log: log, operator: operator}, nil
+}
+
+// operatorEmail names whoever holds the operator socket of the machine.
+const operatorEmail = "operator@localhost"
+
+// Operator is the account of the local operator (the unix socket).
+func (s *Service) Operator() Account { return s.operator }
+
+// Login makes a token for an account; the secret is shown this once.
+func (s *Service) Login(ctx context.Context, accountID string) (string, Token, error) {
+	raw := make([]byte, 32)
+	rand.Read(raw)
+	secret := "paas_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw))
+	hash := sha256.Sum256([]byte(secret))
+	t, err := s.store.CreateToken(ctx, Token{AccountID: accountID, Hash: hash[:], Description: "paas login",
+		ExpiresAt: time.Now().Add(s.cfg.TokenLife)})
+	return secret, t, err
+}
+
+// Authenticate finds the account of a token's secret.
+func (s *Service) Authenticate(ctx context.Context, secret string) (Account, error) {
+	hash := sha256.Sum256([]byte(secret))
+	a, err := s.store.AccountByToken(ctx, hash[:])
+	if IsID(err, ErrNotFound) {
+		return a, &Error{ID: ErrUnauthorized, Message: "The token is not known or has expired.", Next: "Log in: paas login"}
+	}
+	return a, err
+}
+
+var emailForm = regexp.MustCompile(`^[^\s@<>"\x00-\x1f]{1,64}@[A-Za-z0-9.-]{1,189}$`)
+
+// CreateAccount makes an account or gives the one with that e-mail. Admins only.
+func (s *Service) CreateAccount(ctx context.Context, actor Account, email string, admin bool) (Account, error) {
+	if !actor.Admin {
+		return Account{}, Errorf(ErrForbidden, "Only an admin may add accounts.")
+	}
+	if !emailForm.MatchString(email) {
+		return Account{}, Errorf(ErrInvalid, "%q is not an e-mail address.", email)
+	}
+	return s.store.EnsureAccount(ctx, email, admin)
+}
+
+// FindAccount finds an account by id or e-mail; "~" or "" is the actor.
+func (s *Service) FindAccount(ctx context.Context, actor Account, ident string) (Account, error) {
+	if ident == "" || ident == "~" || ident == actor.ID || strings.EqualFold(ident, actor.Email) {
+		return actor, nil
+	}
+	if !actor.Admin {
+		return Account{}, Errorf(ErrNotFound, "Couldn't find that account.")
+	}
+	return s.store.Account(ctx, ident)
+}
+
+var appName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$`)
+
+// CreateApp makes an app; an empty name gets a generated one.
+func (s *Service) CreateApp(ctx context.Context, actor Account, name string) (App, error) {
+	if name == "" {
+		name = generateName()
+	}
+	if !appName.MatchString(name) {
+		return App{}, Errorf(ErrInvalid, "Name %q must start with a letter, end with a letter or digit, hold only lower-case letters, digits and dashes, and be 1 to 30 characters long. No app was created.", name)
+	}
+	if name == platformHost {
+		return App{}, Errorf(ErrInvalid, "Name %q is kept for the platform. No app was created.", name)
+	}
+	n := NewApp{ID: uuid.NewString(), ReleaseID: uuid.NewString(), Name: name, OwnerID: actor.ID, Actor: actor.Email, MaxSlots: s.cfg.MaxSlots}
+	var err error
+	if n.DataKey, err = s.keyring.NewDataKey(n.ID); err != nil {
+		return App{}, err
+	}
+	if n.Config, err = s.keyring.SealConfig(n.DataKey, n.ID, n.ReleaseID, map[string]string{}); err != nil {
+		return App{}, err
+	}
+	if err := s.repos.Create(n.ID); err != nil {
+		return App{}, fmt.Errorf("make the repository: %w", err)
+	}
+	app, err := s.store.CreateApp(ctx, n)
+	if err != nil {
+		_ = s.repos.Destroy(n.ID) // nobody knows of it yet
+		return App{}, err
+	}
+	s.logs.Append(AppLine(app.ID, "api", "Release v1 created by user "+actor.Email), AppLine(app.ID, "api", "Initial release by user "+actor.Email))
+	return app, nil
+}
+
+// platformHost is the host name under the domain that is the platform's own.
+const platformHost = "paas"
+
+// Apps lists the actor's apps, every app for an admin.
+func (s *Service) Apps(ctx context.Context, actor Account) ([]App, error) {
+	owner := actor.ID
+	if actor.Admin {
+		owner = ""
+	}
+	return s.store.Apps(ctx, owner)
+}
+
+// App finds an app by name or id. One the actor may not see is not found:
+// this is the one place that decides it.
+func (s *Service) App(ctx context.Context, actor Account, ident string) (App, error) {
+	app, err := s.store.App(ctx, ident)
+	if err == nil && (actor.Admin || app.OwnerID == actor.ID) {
+		return app, nil
+	}
+	if err == nil || IsID(err, ErrNotFound) {
+		return App{}, &Error{ID: ErrNotFound, Message: "Couldn't find that app.", Next: "See which there are: paas apps"}
+	}
+	return App{}, err
+}
+
+// DestroyApp removes an app with everything of it: containers, config,
+// releases, repository, logs.
+func (s *Service) DestroyApp(ctx context.Context, actor Account, ident string) (App, error) {
+	app, err := s.App(ctx, actor, ident)
+	if err != nil {
+		return app, err
+	}
+	if err := s.store.DeleteApp(ctx, app.ID, actor.Email); err != nil {
+		return app, err
+	}
+	s.logs.Drop(app.ID)
+	if err := s.repos.Destroy(app.ID); err != nil {
+		s.log.Error("remove repository", "app", app.Name, "err", err)
+	}
+	return app, nil
+}
+
+// Sizes are the bytes of an app's repository and of its current image.
+func (s *Service) Sizes(ctx context.Context, app App) (repo, slug int64, err error) {
+	if repo, err = s.repos.Size(app.ID); err != nil {
+		return 0, 0, err
+	}
+	if app.Current != "" {
+		r, err := s.store.Release(ctx, app.ID, app.Current)
+		if err != nil {
+			return repo, 0, err
+		}
+		slug = r.Image.Size
+	}
+	return repo, slug, nil
+}
+
+// Logs authorizes and reads; q.AppID is filled from app.
+func (s *Service) Logs(ctx context.Context, actor Account, app string, q LogQuery, line func(LogLine) error) error {
+	a, err := s.App(ctx, actor, app)
+	if err != nil {
+		return err
+	}
+	q.AppID = a.ID
+	return s.logs.Read(ctx, q, line)
 }

@@ -123,7 +123,8 @@ type Runtime interface {
 	// Wait blocks until the container's process has ended.
 	Wait(ctx context.Context, instance string) (Container, error)
 	// Logs follows the output from since (exclusive) until the process has
-	// ended or ctx ends.
+	// ended and all was read (nil), or ctx ends. Times strictly increase; a
+	// line of more than 10,000 bytes comes in pieces.
 	Logs(ctx context.Context, instance string, since time.Time, line func(at time.Time, text string)) error
 	// Prune removes networks of this cluster whose name is not in keep.
 	Prune(ctx context.Context, keep []string) error

@@ -1,0 +1,68 @@
+# paas. `make up` is the way in, `make test` the way to be sure.
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+BUILDKIT := $(shell awk '$$1 == "github.com/moby/buildkit" {print $$2; exit} $$2 == "github.com/moby/buildkit" {print $$3; exit}' go.mod)
+SOURCES  := $(shell find . -name '*.go' ! -name '*_test.go' ! -path './examples/*' ! -path './tools/*') \
+            $(shell find migrations web -type f ! -name '*.go' 2>/dev/null) go.mod go.sum
+# Modules' own build information is enough; a checkout by another user must not fail.
+GOBUILD  := go build -trimpath -buildvcs=false
+
+.PHONY: help up down build deps test lint fuzz bench-push clean clean-data tools
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+up: deps build ## install, build and start everything, and push the sample app
+	@scripts/up.sh
+
+down: ## stop what make up started; data stays
+	@scripts/down.sh
+
+build: bin/paas bin/buildkitd ## bin/paas and bin/buildkitd
+
+deps:
+	@scripts/deps.sh
+
+bin/paas: $(SOURCES)
+	@echo "-----> Building bin/paas $(VERSION) (the first time takes minutes)"
+	@begin=$$(date +%s); $(GOBUILD) -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/paas && touch $@ \
+		&& echo "       done in $$(($$(date +%s) - begin)) s"
+
+# Only a new pin in go.mod makes a new buildkitd.
+bin/buildkitd: bin/.buildkitd-$(BUILDKIT)
+bin/.buildkitd-$(BUILDKIT):
+	@echo "-----> Building bin/buildkitd $(BUILDKIT) (the first time takes minutes)"
+	@mkdir -p bin && rm -f bin/.buildkitd-*
+	@begin=$$(date +%s); $(GOBUILD) -o bin/buildkitd github.com/moby/buildkit/cmd/buildkitd && touch $@ \
+		&& echo "       done in $$(($$(date +%s) - begin)) s"
+
+test: bin/buildkitd ## all tests, for real, and nothing left behind
+	@scripts/deps.sh test
+	@scripts/test.sh $(TESTFLAGS) $(or $(PKGS),./...)
+
+tools: bin/.tools
+bin/.tools: tools/go.mod tools/go.sum tools/composecheck/main.go
+	@echo "-----> Building the linters (the first time takes minutes)"
+	@mkdir -p bin
+	@begin=$$(date +%s); cd tools && $(GOBUILD) -o ../bin/ ./composecheck \
+		github.com/golangci/golangci-lint/v2/cmd/golangci-lint golang.org/x/vuln/cmd/govulncheck \
+		&& touch ../$@ && echo "       done in $$(($$(date +%s) - begin)) s"
+
+lint: tools ## gofmt, vet, golangci-lint, shellcheck, compose file, govulncheck
+	@scripts/deps.sh lint
+	@scripts/lint.sh
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@scripts/fuzz.sh
+
+bench-push: deps build ## from git push to the first answer, measured
+	@go run ./bench/push
+
+clean: ## remove what was built
+	@rm -rf bin
+
+clean-data: ## remove all data of a paas that is down
+	@scripts/clean-data.sh

@@ -1,0 +1,79 @@
+package buildkit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+
+	"paas/builder"
+)
+
+// inspect reads back what was pushed: what the registry says is what a host
+// will pull.
+func (b *Builder) inspect(ctx context.Context, repo, digest string) (builder.Image, error) {
+	ref, err := name.NewDigest(b.cfg.Registry + "/" + repo + "@" + digest)
+	if err != nil {
+		return builder.Image{}, fmt.Errorf("build: image name: %w", err)
+	}
+	opts := []remote.Option{remote.WithContext(ctx)}
+	if b.cfg.Auth != nil {
+		user, password := b.cfg.Auth(repo)
+		opts = append(opts, remote.WithAuth(&authn.Basic{Username: user, Password: password}))
+	}
+	img, err := remote.Image(ref, opts...)
+	if err != nil {
+		return builder.Image{}, b.readBack(err)
+	}
+	manifest, err := img.Manifest()
+	if err != nil {
+		return builder.Image{}, b.readBack(err)
+	}
+	file, err := img.ConfigFile()
+	if err != nil {
+		return builder.Image{}, b.readBack(err)
+	}
+	out := builder.Image{
+		Digest: digest, Entrypoint: file.Config.Entrypoint, Cmd: file.Config.Cmd,
+		Port: singlePort(file.Config), User: file.Config.User, Arch: file.Architecture,
+	}
+	for _, l := range manifest.Layers {
+		out.Size += l.Size
+	}
+	return out, nil
+}
+
+func (b *Builder) readBack(err error) error {
+	err = fmt.Errorf("read the image back from the registry at %s: %w", b.cfg.Registry, err)
+	var status *transport.Error
+	if errors.As(err, &status) && status.StatusCode < http.StatusInternalServerError {
+		return err
+	}
+	return fmt.Errorf("%w: %w", builder.ErrUnavailable, err)
+}
+
+// singlePort is the one TCP port that an image exposes, 0 when none or several.
+func singlePort(c v1.Config) int {
+	var ports []int
+	for _, p := range slices.Sorted(maps.Keys(c.ExposedPorts)) {
+		number, proto, _ := strings.Cut(p, "/")
+		n, err := strconv.Atoi(number)
+		if err == nil && n > 0 && n < 1<<16 && (proto == "" || proto == "tcp") {
+			ports = append(ports, n)
+		}
+	}
+	if len(ports) != 1 {
+		return 0
+	}
+	return ports[0]
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+)
+
+// webURL is where people find an app.
+func (s *settings) webURL(app string) string {
+	scheme, addr, usual := "http", s.http, "80"
+	if s.https != "" {
+		scheme, addr, usual = "https", s.https, "443"
+	}
+	_, port, err := net.SplitHostPort(addr)
+	if err != nil || port == usual {
+		return fmt.Sprintf("%s://%s.%s/", scheme, app, s.domain)
+	}
+	return fmt.Sprintf("%s://%s.%s:%s/", scheme, app, s.domain, port)
+}
+
+// gitURL is what `git remote add paas` takes.
+func (s *settings) gitURL(ssh net.Addr, app string) string {
+	_, port, _ := net.SplitHostPort(ssh.String())
+	return fmt.Sprintf("ssh://paas@%s:%s/%s.git", s.domain, port, app)
+}
+
+// clientURL is the API's URL as `paas login` tells it to clients.
+func (s *settings) clientURL(api net.Addr) string {
+	if s.apiURL != "" || api == nil {
+		return s.apiURL
+	}
+	scheme := "http"
+	if s.tlsCert != "" {
+		scheme = "https"
+	}
+	host, port, _ := net.SplitHostPort(api.String())
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = s.domain
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+// buildkitdPath finds the program: as told, next to paas, or in PATH.
+func buildkitdPath(given string) (string, error) {
+	if given != "" {
+		return filepath.Abs(given)
+	}
+	if self, err := os.Executable(); err == nil {
+		if beside := filepath.Join(filepath.Dir(self), "buildkitd"); isFile(beside) {
+			return beside, nil
+		}
+	}
+	if found, err := exec.LookPath("buildkitd"); err == nil {
+		return filepath.Abs(found)
+	}
+	return "", fmt.Errorf("buildkitd was found neither next to paas nor in PATH; nothing was started.\nBuild it with: make build, or name it with --buildkitd")
+}
+
+func isFile(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().IsRegular()
+}
+
+// diskUsed is how full the file system of a directory is, in percent, as an
+// unprivileged process sees it.
+func diskUsed(dir string) (int, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	used := st.Blocks - st.Bfree
+	if used+st.Bavail == 0 {
+		return 0, nil
+	}
+	return int(used * 100 / (used + st.Bavail)), nil
+}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paas/server/api"
+)
+
+func (c *cli) psCommands() []*cobra.Command {
+	list := &cobra.Command{Use: "ps", Short: "list an app's dynos", Args: takes(0, 0)}
+	listJSON := list.Flags().Bool("json", false, "print JSON")
+	c.onApp(list, func(s *session, _ []string) error { return s.listDynos(*listJSON) })
+
+	scale := &cobra.Command{
+		Use: "ps:scale [TYPE=N[:SIZE]]...", Aliases: []string{"scale"}, Short: "scale dynos",
+		Long: "Scale process types: web=3, worker+1, web-1, web=2:Standard-2X. Without arguments, show how they are scaled.",
+		// web-1 is no flag, but -1 would be: flags come first.
+		Args: takes(0, -1),
+	}
+	scaleJSON := scale.Flags().Bool("json", false, "print JSON")
+	c.onApp(scale, func(s *session, args []string) error { return s.scale(args, *scaleJSON) })
+
+	restart := &cobra.Command{
+		Use: "ps:restart [DYNO]", Aliases: []string{"restart"}, Args: takes(0, 1),
+		Short: "restart all dynos, those of a type (web), or one (web.1)",
+		Long:  "Restart dynos: each new one takes over before the old one stops.",
+	}
+	c.onApp(restart, func(s *session, args []string) error { return s.restart(strings.Join(args, "")) })
+	return []*cobra.Command{list, scale, restart}
+}
+
+func (s *session) listDynos(asJSON bool) error {
+	dynos, err := s.api.Dynos(s.ctx, s.app)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(dynos, byDyno)
+	if asJSON {
+		return s.json(notNil(dynos))
+	}
+	if len(dynos) == 0 {
+		s.say("No dynos on %s", appName(s.app))
+		return nil
+	}
+	for len(dynos) > 0 {
+		first := dynos[0]
+		n := slices.IndexFunc(dynos, func(d api.Dyno) bool { return d.Type != first.Type })
+		if n < 0 {
+			n = len(dynos)
+		}
+		s.dynoGroup(dynos[:n])
+		dynos = dynos[n:]
+	}
+	return nil
+}
+
+func (s *session) dynoGroup(dynos []api.Dyno) {
+	first := dynos[0]
+	s.header("%s (%s): %s (%d)", printable(first.Type), printable(first.Size), printable(first.Command), len(dynos))
+	s.say("")
+	for _, d := range dynos {
+		colour := map[string]string{"up": "32", "starting": "33", "crashed": "31"}[d.State]
+		line := printable(d.Name) + ": " + s.sgr(cmp.Or(colour, "0"), printable(d.State)) + " " + when(d.UpdatedAt, time.Now())
+		if d.Reason != "" {
+			line += ": " + printable(d.Reason)
+		}
+		s.say("%s", line)
+	}
+	s.say("")
+}
+
+// byDyno sorts web first, then by type and number.
+func byDyno(a, b api.Dyno) int {
+	rank := func(d api.Dyno) int {
+		if d.Type == "web" {
+			return 0
+		}
+		return 1
+	}
+	number := func(d api.Dyno) int {
+		n, _ := strconv.Atoi(d.Name[strings.LastIndexByte(d.Name, '.')+1:]) // no number sorts first
+		return n
+	}
+	return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Type, b.Type), cmp.Compare(number(a), number(b)))
+}
+
+// change is one argument of ps:scale.
+type change struct {
+	kind     string
+	relative bool
+	n        int
+	size     string // "" leaves it
+}
+
+var scaleArg = regexp.MustCompile(`^([\w-]*\w)([=+-])(\d+)(?::([\w-]+))?$`)
+
+func parseScale(arg string) (change, error) {
+	m := scaleArg.FindStringSubmatch(arg)
+	if m == nil {
+		return change{}, fmt.Errorf("%s is invalid. Must be in the format web=1, worker+2 or web=1:SIZE", printable(arg))
+	}
+	n, err := strconv.ParseInt(m[3], 10, 32)
+	if err != nil {
+		return change{}, fmt.Errorf("%s is invalid: the number is too large", printable(arg))
+	}
+	ch := change{kind: m[1], relative: m[2] != "=", n: int(n), size: m[4]}
+	if m[2] == "-" {
+		ch.n = -ch.n
+	}
+	return ch, nil
+}
+
+func (s *session) scale(args []string, asJSON bool) error {
+	changes := make([]change, len(args))
+	for i, a := range args {
+		ch, err := parseScale(a)
+		if err != nil {
+			return usagef(s.cmd, "%s. Nothing was changed.", err)
+		}
+		changes[i] = ch
+	}
+	formation, err := s.api.Formation(s.ctx, s.app)
+	if err != nil {
+		return err
+	}
+	if len(formation) == 0 && !(len(changes) == 0 && asJSON) {
+		return tell("No process types on "+s.app+". Nothing was changed.", "Deploy it first: git push paas main")
+	}
+	if len(changes) == 0 {
+		return s.showScale(formation, asJSON)
+	}
+	updates, err := resolve(changes, formation)
+	if err != nil {
+		return err
+	}
+	err = s.action("Scaling dynos", func() (string, error) {
+		formation, err = s.api.Scale(s.ctx, s.app, updates)
+		return "now running " + scaled(formation, updates), err
+	})
+	if err != nil || !asJSON {
+		return err
+	}
+	return s.json(notNil(formation))
+}
+
+func (s *session) showScale(formation []api.Formation, asJSON bool) error {
+	if asJSON {
+		return s.json(notNil(formation))
+	}
+	words := make([]string, len(formation))
+	for i, f := range formation {
+		words[i] = fmt.Sprintf("%s=%d:%s", printable(f.Type), f.Quantity, printable(f.Size))
+	}
+	s.say("%s", strings.Join(words, " "))
+	return nil
+}
+
+// resolve turns web+1 into the number that web is to have.
+func resolve(changes []change, formation []api.Formation) ([]api.FormationUpdate, error) {
+	updates := make([]api.FormationUpdate, len(changes))
+	for i, ch := range changes {
+		n := ch.n
+		if ch.relative {
+			at := slices.IndexFunc(formation, func(f api.Formation) bool { return f.Type == ch.kind })
+			if at < 0 {
+				return nil, tell("There is no process type "+ch.kind+". Nothing was changed.", "See what there is: paas ps:scale")
+			}
+			n = max(0, formation[at].Quantity+ch.n)
+		}
+		updates[i] = api.FormationUpdate{Type: ch.kind, Quantity: &n}
+		if ch.size != "" {
+			updates[i].Size = &ch.size
+		}
+	}
+	return updates, nil
+}
+
+func scaled(formation []api.Formation, updates []api.FormationUpdate) string {
+	var words []string
+	for _, u := range updates {
+		for _, f := range formation {
+			if f.Type == u.Type {
+				words = append(words, fmt.Sprintf("%s at %d:%s", printable(f.Type), f.Quantity, printable(f.Size)))
+			}
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func (s *session) restart(dyno string) error {
+	what := "Restarting dynos on " + appName(s.app)
+	switch {
+	case strings.Contains(dyno, "."):
+		what = "Restarting " + printable(dyno) + " dyno on " + appName(s.app)
+	case dyno != "":
+		what = "Restarting " + printable(dyno) + " dynos on " + appName(s.app)
+	}
+	return s.action(what, func() (string, error) { return "", s.api.Restart(s.ctx, s.app, dyno) })
+}

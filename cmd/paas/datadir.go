@@ -1,0 +1,139 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"paas/server"
+)
+
+// dataDir is the one directory that holds everything, locked for one process.
+type dataDir struct {
+	path    string
+	lock    *os.File
+	cluster string // names this installation on the Docker Engine
+}
+
+// openDataDir makes the directory and takes its lock. The kernel frees the
+// lock with the process, however it ends.
+func openDataDir(path string) (*dataDir, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	// 0711: the private Postgres runs as another user and must reach its own
+	// directory below; it can list nothing here.
+	if err := os.MkdirAll(abs, 0o711); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	if err := os.Chmod(abs, 0o711); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(abs, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		holder, _ := os.ReadFile(lock.Name())
+		lock.Close()
+		return nil, fmt.Errorf("another paas (process %s) already runs on %s; nothing was started.\nLook at it: paas doctor --data-dir %s",
+			strings.TrimSpace(string(holder)), abs, abs)
+	}
+	d := &dataDir{path: abs, lock: lock}
+	if err := d.note(); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// note writes who holds the lock and reads, or makes, the cluster's name.
+func (d *dataDir) note() error {
+	if err := d.lock.Truncate(0); err != nil {
+		return fmt.Errorf("lock data directory: %w", err)
+	}
+	if _, err := d.lock.WriteAt(fmt.Appendf(nil, "%d\n", os.Getpid()), 0); err != nil {
+		return fmt.Errorf("lock data directory: %w", err)
+	}
+	for _, dir := range []string{"run", "router", "registry"} {
+		if err := os.MkdirAll(d.join(dir), 0o700); err != nil {
+			return err
+		}
+	}
+	id, err := d.secret("cluster-id", 6, true)
+	d.cluster = hex.EncodeToString(id)
+	return err
+}
+
+func (d *dataDir) join(elem ...string) string {
+	return filepath.Join(append([]string{d.path}, elem...)...)
+}
+
+// Close frees the lock.
+func (d *dataDir) Close() error { return d.lock.Close() }
+
+// secret reads a file of n bytes in hex; an absent one is made if create says so.
+func (d *dataDir) secret(name string, n int, create bool) ([]byte, error) {
+	path := d.join(name)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && create {
+		raw := make([]byte, n)
+		rand.Read(raw)
+		return raw, writeWhole(path, []byte(hex.EncodeToString(raw)+"\n"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	raw, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(raw) != n {
+		return nil, fmt.Errorf("%s is damaged: it must hold %d bytes in hex; restore it from your backup", path, n)
+	}
+	return raw, nil
+}
+
+// writeWhole makes a file that appears complete or not at all.
+func writeWhole(path string, data []byte) error {
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}
+
+// keyring opens the master key. A database that was sealed with a key never
+// gets another one: without the right key nothing starts (RELIABILITY R26).
+func (d *dataDir) keyring(check []byte) (*server.Keyring, []byte, error) {
+	fresh := check == nil
+	master, err := d.secret("master.key", server.MasterKeySize, fresh)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, fmt.Errorf("the master key %s is missing, and the database is sealed with it; nothing was started or changed.\nRestore the file from your backup", d.join("master.key"))
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	k, err := server.NewKeyring(master)
+	if err != nil {
+		return nil, nil, err
+	}
+	if fresh {
+		check, err = k.SealCheck()
+		return k, check, err
+	}
+	if err := k.OpenCheck(check); err != nil {
+		return nil, nil, fmt.Errorf("the master key %s is not the one this database is sealed with; nothing was started or changed.\nRestore the right file from your backup", d.join("master.key"))
+	}
+	return k, nil, nil
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"paas/server/doctor"
+)
+
+// doctorCommand is `paas doctor`: run on the server's machine, it looks and
+// changes nothing.
+func doctorCommand() *cobra.Command {
+	var (
+		cfg    doctor.Config
+		asJSON bool
+	)
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Check the machine that paas runs on",
+		Long: "Checks the Docker Engine, the versions that matter for safety, the disk, the ports and a running paas.\n" +
+			"Ends with status 1 when something is missing that paas cannot work without.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			program, err := os.Executable()
+			if err != nil {
+				return fmt.Errorf("find the running program: %w", err)
+			}
+			cfg.Program = program
+			report := doctor.Run(cmd.Context(), cfg)
+			if asJSON {
+				enc := json.NewEncoder(cmd.OutOrStdout())
+				enc.SetIndent("", "  ")
+				err = enc.Encode(report)
+			} else {
+				err = report.Write(cmd.OutOrStdout())
+			}
+			if err == nil && report.Failures > 0 {
+				cmd.SilenceUsage = true
+				err = fmt.Errorf("%d of %d checks failed", report.Failures, len(report.Results))
+			}
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&asJSON, "json", false, "print the results as JSON")
+	f.StringVar(&cfg.DataDir, "data-dir", "/var/lib/paas", "data directory of standalone")
+	f.StringVar(&cfg.Docker, "docker", "/var/run/docker.sock", "socket of the Docker Engine")
+	f.StringVar(&cfg.Buildkitd, "buildkitd", "", "path of buildkitd (default: next to paas)")
+	f.StringSliceVar(&cfg.Listen, "listen", []string{":8080", ":2222", "127.0.0.1:8081", "127.0.0.1:5500"},
+		"addresses standalone listens on")
+	return cmd
+}

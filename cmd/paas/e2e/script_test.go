@@ -1,0 +1,123 @@
+package e2e
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScripts runs testdata/script: people's terminals against the shared
+// platform.
+func TestScripts(t *testing.T) {
+	p := shared.get(t)
+	p.user(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Vars = append(env.Vars, p.clientEnv(env.WorkDir)...)
+			env.Values["repos"] = map[string]*repo{}
+			env.Values["t"] = t
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"app": func(ts *testscript.TestScript, _ bool, args []string) { cmdApp(ts, p, args[0]) },
+			"push": func(ts *testscript.TestScript, _ bool, args []string) {
+				r := ts.Value("repos").(map[string]*repo)[args[0]]
+				r.push(args[1])
+			},
+			"paas":     func(ts *testscript.TestScript, neg bool, args []string) { cmdPaas(ts, neg, args) },
+			"login":    func(ts *testscript.TestScript, _ bool, _ []string) { login(ts, p) },
+			"get":      func(ts *testscript.TestScript, _ bool, args []string) { cmdGet(ts, p, args) },
+			"running":  func(ts *testscript.TestScript, _ bool, args []string) { cmdRunning(ts, p, args) },
+			"logged":   func(ts *testscript.TestScript, _ bool, args []string) { cmdLogged(ts, args) },
+			"stranger": func(ts *testscript.TestScript, _ bool, args []string) { cmdStranger(ts, p, args) },
+		},
+	})
+}
+
+// cmdApp makes an app with a work tree whose remote it is, and logs in.
+func cmdApp(ts *testscript.TestScript, p *platform, name string) {
+	login(ts, p)
+	r := p.newApp(ts.Value("t").(*testing.T), name)
+	ts.Value("repos").(map[string]*repo)[name] = r
+}
+
+func login(ts *testscript.TestScript, p *platform) {
+	host, port, _ := net.SplitHostPort(p.ssh)
+	cmdPaas(ts, false, []string{"login", "ssh://paas@" + net.JoinHostPort(host, port), "-i", built.key, "-o", "IdentitiesOnly=yes",
+		"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"})
+}
+
+func cmdPaas(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec(built.paas, args...)
+	if err != nil && !neg {
+		ts.Fatalf("paas %s: %v", strings.Join(args, " "), err)
+	}
+	if err == nil && neg {
+		ts.Fatalf("paas %s went through", strings.Join(args, " "))
+	}
+}
+
+// cmdGet asks an app until it answers as wanted: APP PATH TEXT.
+func cmdGet(ts *testscript.TestScript, p *platform, args []string) {
+	var body string
+	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); {
+		_, body, _ = p.get(args[0], args[1])
+		if body == args[2] || strings.HasPrefix(args[2], "H") && strings.Contains(body, args[2]) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("%s%s answers %q, want %q", args[0], args[1], body, args[2])
+}
+
+// cmdRunning waits until an app has N containers: APP N.
+func cmdRunning(ts *testscript.TestScript, p *platform, args []string) {
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	t := ts.Value("t").(*testing.T)
+	n := -1
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && n != want; {
+		n = countOf(p.containers(t), "paas-"+args[0]+"-")
+	}
+	if n != want {
+		ts.Fatalf("%d containers of %s, want %d", n, args[0], want)
+	}
+}
+
+// cmdLogged waits until a line of an app's log matches: APP REGEXP.
+func cmdLogged(ts *testscript.TestScript, args []string) {
+	re := regexp.MustCompile(args[1])
+	var out []byte
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		cmd := exec.Command(built.paas, "logs", "-n", "1500", "-a", args[0])
+		cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
+		out, _ = cmd.CombinedOutput()
+		if re.Match(out) {
+			return
+		}
+	}
+	ts.Fatalf("no line of the log matches %s:\n%s", args[1], out)
+}
+
+// cmdStranger runs git with a key that nobody registered, and wants it refused.
+func cmdStranger(ts *testscript.TestScript, p *platform, args []string) {
+	key := filepath.Join(ts.Getenv("WORK"), "stranger")
+	run("", nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+	ssh := strings.Replace(ts.Getenv("GIT_SSH_COMMAND"), built.key, key, 1)
+	ts.Setenv("GIT_SSH_COMMAND", ssh)
+	err := ts.Exec(args[0], args[1], fmt.Sprintf("ssh://paas@%s/%s.git", p.ssh, args[2]))
+	if err == nil {
+		ts.Fatalf("a stranger got in")
+	}
+}

@@ -1,0 +1,341 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"paas/builder/buildkit"
+	"paas/router"
+	"paas/scheduler"
+	"paas/scheduler/agent"
+	"paas/scheduler/agent/docker"
+	"paas/server"
+	"paas/server/child"
+	"paas/server/failpoint"
+	"paas/server/gitd"
+	"paas/server/httpd"
+	"paas/server/logd"
+	"paas/server/postgres"
+	"paas/server/registry"
+)
+
+// house is the whole platform in one process. Two floors: the services, which
+// stop first, and below them the children they need until the end.
+type house struct {
+	s    settings
+	data *dataDir
+	log  *slog.Logger
+
+	services *floor
+	ground   *floor
+
+	bell     *server.Bell
+	traffic  *server.Traffic
+	router   *router.Router
+	registry *registry.Registry
+	builder  *buildkit.Builder
+	store    *postgres.Store
+	keyring  *server.Keyring
+	logs     *logd.Store
+	repos    *gitd.Repos
+	service  *server.Service
+	ssh      *gitd.Server
+	api      *httpd.Server
+	runtime  *docker.Runtime
+}
+
+// floor runs parts until its context ends; the first that fails ends it.
+type floor struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup
+}
+
+func newFloor(ctx context.Context) *floor {
+	f := &floor{}
+	f.ctx, f.cancel = context.WithCancelCause(ctx)
+	return f
+}
+
+func (f *floor) run(name string, part func(context.Context) error) {
+	f.wg.Go(func() {
+		err := part(f.ctx)
+		if err != nil && f.ctx.Err() == nil {
+			f.cancel(fmt.Errorf("%s: %w", name, err))
+		}
+	})
+}
+
+// failure is why the floor ended, nil when it was told to.
+func (f *floor) failure() error {
+	if err := context.Cause(f.ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func newHouse(ctx context.Context, s settings, data *dataDir, log *slog.Logger) *house {
+	h := &house{s: s, data: data, log: log, bell: server.NewBell()}
+	h.services = newFloor(ctx)
+	h.ground = newFloor(context.WithoutCancel(ctx))
+	h.traffic = server.NewTraffic(h.bell)
+	failpoint.Enable(s.failpoint)
+	return h
+}
+
+// open starts everything, the router first: from its snapshot it serves apps
+// while the rest is still starting.
+func (h *house) open() error {
+	steps := []func(context.Context) error{h.openLogs, h.openRouter, h.openRegistry, h.openPostgres, h.openBuilder,
+		h.openStore, h.openServer, h.openAgent, h.openDoors}
+	for _, step := range steps {
+		if err := step(h.services.ctx); err != nil {
+			h.services.cancel(err)
+			return err
+		}
+	}
+	return nil
+}
+
+// wait blocks until the process is told to stop or a part failed, then stops
+// floor by floor.
+func (h *house) wait() error {
+	<-h.services.ctx.Done()
+	h.log.Info("stopping")
+	h.services.wg.Wait()
+	if h.store != nil {
+		h.store.Close()
+	}
+	if h.builder != nil {
+		_ = h.builder.Close()
+	}
+	if h.runtime != nil {
+		_ = h.runtime.Close()
+	}
+	h.ground.cancel(nil)
+	h.ground.wg.Wait()
+	return errors.Join(h.services.failure(), h.ground.failure())
+}
+
+func (h *house) openLogs(context.Context) (err error) {
+	if h.logs, err = logd.New(logd.Config{Dir: h.data.join("logs")}, h.log); err != nil {
+		return err
+	}
+	h.ground.run("logs", h.logs.Run)
+	return nil
+}
+
+func (h *house) openRouter(context.Context) (err error) {
+	h.router, err = router.New(router.Config{
+		ID: "router-" + h.data.cluster, HTTPAddr: h.s.http, HTTPSAddr: h.s.https, CertFile: h.s.tlsCert, KeyFile: h.s.tlsKey,
+		SnapshotFile: h.data.join("router", "table.json"), Domain: h.s.domain,
+		Log: func(appID string, at time.Time, line string) {
+			h.logs.Append(server.LogLine{AppID: appID, At: at, Source: "paas", Dyno: "router", Text: line})
+		},
+		Limits: router.Limits{DrainTimeout: h.s.drainTimeout},
+	}, h.traffic, h.log)
+	if err != nil {
+		return portHint(err, "--http", h.s.http)
+	}
+	h.services.run("router", h.router.Run)
+	return nil
+}
+
+func (h *house) openRegistry(context.Context) error {
+	auth, err := registry.EnsureAuth(h.data.join("registry", "auth.json"))
+	if err != nil {
+		return err
+	}
+	h.registry, err = registry.New(registry.Config{Addr: h.s.registry, Dir: h.data.join("registry"), User: auth.User, Password: auth.Password}, h.log)
+	if err != nil {
+		return portHint(err, "--registry", h.s.registry)
+	}
+	h.ground.run("registry", h.registry.Run)
+	return nil
+}
+
+func (h *house) openPostgres(ctx context.Context) error {
+	if h.s.postgres != "" {
+		return nil
+	}
+	pg, err := child.NewPostgres(ctx, child.PostgresConfig{DataDir: h.data.join("postgres")}, h.log)
+	if err != nil {
+		return err
+	}
+	h.ground.run("postgres", pg.Run)
+	h.s.postgres = pg.DSN()
+	return pg.WaitReady(ctx)
+}
+
+func (h *house) openBuilder(ctx context.Context) error {
+	if h.s.buildkit == "" {
+		bin, err := buildkitdPath(h.s.buildkitd)
+		if err != nil {
+			return err
+		}
+		bk, err := child.NewBuildkitd(child.BuildkitdConfig{Bin: bin, Root: h.data.join("buildkit"),
+			RegistryAddr: h.registry.Addr(), MirrorDockerIO: h.s.mirror, MaxParallelism: 2 * h.s.maxBuilds,
+			Env: buildEnv(os.Environ())}, h.log)
+		if err != nil {
+			return err
+		}
+		h.ground.run("buildkitd", bk.Run)
+		h.s.buildkit = bk.Addr()
+	}
+	auth := h.registry.Auth()
+	var err error
+	h.builder, err = buildkit.New(buildkit.Config{Addr: h.s.buildkit, Registry: h.registry.Addr(),
+		Auth: func(repo string) (user, password string) {
+			a := registry.RepoAuth(auth.Password, repo)
+			return a.User, a.Password
+		}}, h.log)
+	return err
+}
+
+func (h *house) openStore(ctx context.Context) (err error) {
+	h.store, err = postgres.Open(ctx, postgres.Config{DSN: h.s.postgres, Sizes: server.DefaultSizes(), Lease: 9 * time.Second})
+	if err != nil {
+		return err
+	}
+	const name = "master-key-check"
+	have, err := h.store.Setting(ctx, name)
+	if err != nil {
+		return err
+	}
+	k, check, err := h.data.keyring(have)
+	if err != nil {
+		return err
+	}
+	if check != nil {
+		if err := h.store.SetSetting(ctx, name, check); err != nil {
+			return fmt.Errorf("note the master key: %w", err)
+		}
+	}
+	h.keyring = k
+	h.services.run("listen", func(ctx context.Context) error { return h.store.Listen(ctx, h.bell.Ring) })
+	return nil
+}
+
+func (h *house) openServer(ctx context.Context) (err error) {
+	if h.repos, err = gitd.NewRepos(h.data.join("repos"), gitd.Options{Log: h.log}); err != nil {
+		return err
+	}
+	h.services.run("repositories", h.repos.Run)
+	p := server.NewPipeline(server.PipelineConfig{Owner: uuid.NewString(), BuildTimeout: h.s.buildTimeout,
+		BootTimeout: h.s.bootTimeout, MaxBuilds: h.s.maxBuilds, MaxAttempts: 3, URL: h.s.webURL},
+		h.store, h.repos, h.builder, h.keyring, h.traffic, h.bell, h.logs, h.log)
+	h.services.run("pipeline", p.Run)
+	r := server.NewReconciler(server.ReconcilerConfig{DrainLimit: h.s.drainTimeout + 5*time.Second, Tick: 5 * time.Second,
+		Hosts: func(app string) []string { return []string{app + "." + h.s.domain} }}, h.store, h.traffic, h.bell, h.log)
+	h.services.run("reconcile", r.Run)
+	h.service, err = server.NewService(ctx, server.ServiceConfig{TokenLife: 90 * 24 * time.Hour,
+		MaxSlots: server.Slots(h.s.pool, subnetBits), Sizes: server.DefaultSizes(),
+		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }},
+		h.store, h.repos, h.keyring, h.bell, h.logs, p, h.log)
+	return err
+}
+
+func (h *house) openAgent(context.Context) error {
+	auth := h.registry.Auth()
+	var err error
+	h.runtime, err = docker.New(docker.Config{Socket: "unix://" + h.s.docker, Cluster: h.data.cluster,
+		RegistryAuth: map[string]docker.Credentials{h.registry.Addr(): {User: auth.User, Password: auth.Password}}}, h.log)
+	if err != nil {
+		return err
+	}
+	control := server.NewControl(server.ControlConfig{
+		Image:   func(appID, digest string) string { return h.registry.Addr() + "/" + appID + "@" + digest },
+		Subnets: h.s.pool, SubnetBits: subnetBits, BootTimeout: h.s.bootTimeout, Grace: h.s.stopTimeout,
+		Host: func(app string) string { return app + "." + h.s.domain },
+	}, h.store, h.keyring, h.bell, h.logs, h.log)
+	h.services.run("agent", func(ctx context.Context) error { return h.agent(ctx, control) })
+	return nil
+}
+
+// agent registers this machine as a host as soon as its engine answers, and
+// then runs what is assigned to it.
+func (h *house) agent(ctx context.Context, control *server.Control) error {
+	host, err := h.host(ctx)
+	for told := false; err != nil; host, err = h.host(ctx) {
+		if !told {
+			h.log.Error("Docker Engine is not reachable; apps cannot start until it is", "err", err)
+			told = true
+		}
+		select {
+		case <-time.After(500 * time.Millisecond):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	a, err := agent.New(agent.Config{Host: host.ID}, control, h.runtime, h.log)
+	if err != nil {
+		return err
+	}
+	h.bell.Ring(server.NoticeAll) // what waits for a host may be placed now
+	return a.Run(ctx)
+}
+
+func (h *house) host(ctx context.Context) (scheduler.Host, error) {
+	c, err := h.runtime.Capacity(ctx)
+	if err != nil {
+		return scheduler.Host{}, err
+	}
+	name, err := os.Hostname()
+	if err != nil {
+		return scheduler.Host{}, err
+	}
+	// CPU is shared, not parted: a machine takes four times its cores in
+	// instances. Memory is what limits.
+	return h.store.EnsureHost(ctx, scheduler.Host{Name: name, Arch: c.Arch, MilliCPU: int64(c.CPUs) * 4000, Memory: c.Memory})
+}
+
+func (h *house) openDoors(ctx context.Context) (err error) {
+	push := pusher{service: h.service, store: h.store, apiURL: h.s.clientURL(nil)}
+	api, err := httpd.New(httpd.Config{Addr: h.s.api, CertFile: h.s.tlsCert, KeyFile: h.s.tlsKey, SocketPath: h.data.join("run", "paas.sock"),
+		APIURL: h.s.apiURL, WebURL: h.s.webURL, GitURL: func(app string) string { return h.s.gitURL(h.ssh.Addr(), app) },
+		Version: versionInfo(), Sizes: server.DefaultSizes(), Ready: h.store.Ping}, h.service, h.log)
+	if err != nil {
+		return portHint(err, "--api", h.s.api)
+	}
+	h.api = api
+	push.apiURL = h.s.clientURL(api.Addr())
+	h.ssh, err = gitd.New(gitd.Config{Addr: h.s.ssh, HostKeyFile: h.data.join("ssh_host_ed25519_key")}, h.repos, push, h.log)
+	if err != nil {
+		_ = api.Close()
+		return portHint(err, "--ssh", h.s.ssh)
+	}
+	h.services.run("ssh", h.ssh.Run)
+	h.services.run("api", h.api.Run)
+	return nil
+}
+
+// portHint says what to do about an address that is taken.
+func portHint(err error, flag, addr string) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("the address %s is in use by another program; nothing was started.\nFind it with: ss -ltnp, or choose another address with %s: %w", addr, flag, err)
+	}
+	return err
+}
+
+// buildEnv keeps of the environment what buildkitd needs to reach registries
+// from behind a proxy or a private CA.
+func buildEnv(env []string) []string {
+	var keep []string
+	for _, kv := range env {
+		name, _, _ := strings.Cut(kv, "=")
+		switch strings.ToUpper(name) {
+		case "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR":
+			keep = append(keep, kv)
+		}
+	}
+	return keep
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"paas/server"
+	"paas/server/gitd"
+)
+
+// pusher is the platform as the git side sees it.
+type pusher struct {
+	service *server.Service
+	store   server.Store
+	apiURL  string
+}
+
+var _ gitd.Pusher = pusher{}
+
+// KeyOwner finds whom a proven key belongs to.
+func (p pusher) KeyOwner(ctx context.Context, publicKey string) (gitd.Identity, error) {
+	pub, _, _, _, err := ssh.ParseAuthorizedKey([]byte(publicKey))
+	if err != nil {
+		return gitd.Identity{}, server.Errorf(server.ErrUnauthorized, "that is not a public key")
+	}
+	k, err := p.store.KeyByFingerprint(ctx, ssh.FingerprintSHA256(pub))
+	if err != nil {
+		return gitd.Identity{}, err
+	}
+	return gitd.Identity{AccountID: k.AccountID, Email: k.Email, Fingerprint: k.Fingerprint}, nil
+}
+
+// Authorize resolves an app for someone who may see it.
+func (p pusher) Authorize(ctx context.Context, by gitd.Identity, app string, _ bool) (string, error) {
+	actor, err := p.store.Account(ctx, by.AccountID)
+	if err != nil {
+		return "", err
+	}
+	a, err := p.service.App(ctx, actor, app)
+	return a.ID, err
+}
+
+// Ready refuses a push that could not be kept.
+func (p pusher) Ready(ctx context.Context, _ string) error { return p.service.Ready(ctx) }
+
+// Push deploys.
+func (p pusher) Push(ctx context.Context, g gitd.Push, out io.Writer) error {
+	return p.service.Push(ctx, server.Push{AppID: g.AppID, UserID: g.By.AccountID, Ref: g.Ref, Old: g.Old, Commit: g.New}, out)
+}
+
+// loginLine is the line `paas login` reads.
+type loginLine struct {
+	URL       string    `json:"url"`
+	Token     string    `json:"token"`
+	Email     string    `json:"email"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Login makes a token for who proved a key.
+func (p pusher) Login(ctx context.Context, by gitd.Identity) (any, error) {
+	secret, t, err := p.service.Login(ctx, by.AccountID)
+	if err != nil {
+		return nil, err
+	}
+	return loginLine{URL: p.apiURL, Token: secret, Email: by.Email, ExpiresAt: t.ExpiresAt}, nil
+}

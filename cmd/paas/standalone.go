@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// settings are the flags of `paas standalone`.
+type settings struct {
+	dataDir  string
+	domain   string
+	http     string
+	https    string
+	tlsCert  string
+	tlsKey   string
+	ssh      string
+	api      string
+	apiURL   string
+	registry string
+	postgres string
+	buildkit string
+
+	docker    string
+	buildkitd string
+	mirror    bool
+	subnets   string
+	logLevel  string
+	failpoint string
+
+	bootTimeout  time.Duration
+	drainTimeout time.Duration
+	stopTimeout  time.Duration
+	buildTimeout time.Duration
+	maxBuilds    int
+
+	pool netip.Prefix
+}
+
+// subnetBits is the size of one app's network: 62 instances on a host.
+const subnetBits = 26
+
+func standaloneCommand() *cobra.Command {
+	var s settings
+	cmd := &cobra.Command{
+		Use:   "standalone",
+		Short: "Run the whole platform on this machine",
+		Long: `Run server, router, agent and registry in one process, with a private
+Postgres and buildkitd unless --postgres or --buildkit name others. Everything
+is kept below the data directory. SIGTERM stops cleanly; apps go on running.`,
+		Args:         cobra.NoArgs,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := s.check(); err != nil {
+				return err
+			}
+			level := slog.LevelInfo
+			if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
+				return fmt.Errorf("--log-level %s: must be debug, info, warn or error", s.logLevel)
+			}
+			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+			return standalone(cmd.Context(), s, log)
+		},
+	}
+	s.flags(cmd)
+	return cmd
+}
+
+func (s *settings) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.dataDir, "data-dir", "/var/lib/paas", "directory that holds everything")
+	f.StringVar(&s.domain, "domain", "localhost", "apps are served at APP.DOMAIN")
+	f.StringVar(&s.http, "http", ":8080", "address of the router for HTTP")
+	f.StringVar(&s.https, "https", "", "address of the router for HTTPS; needs --tls-cert and --tls-key")
+	f.StringVar(&s.tlsCert, "tls-cert", "", "PEM file with the certificate chain")
+	f.StringVar(&s.tlsKey, "tls-key", "", "PEM file with its key")
+	f.StringVar(&s.ssh, "ssh", ":2222", "address for git push and login")
+	f.StringVar(&s.api, "api", "127.0.0.1:8081", "address of the HTTP API; TLS when a certificate is given")
+	f.StringVar(&s.apiURL, "api-url", "", "URL of the API as clients reach it (default: from --api)")
+	f.StringVar(&s.registry, "registry", "127.0.0.1:5500", "loopback address of the embedded image registry")
+	f.StringVar(&s.postgres, "postgres", "", "connection string of a Postgres to use instead of a private one")
+	f.StringVar(&s.buildkit, "buildkit", "", "address of a buildkitd to use instead of a private one (unix:///…)")
+	f.StringVar(&s.docker, "docker", "/var/run/docker.sock", "unix socket of the Docker Engine")
+	f.StringVar(&s.buildkitd, "buildkitd", "", "buildkitd program (default: next to paas, else from PATH)")
+	f.BoolVar(&s.mirror, "mirror", false, "let builds take docker.io images from the embedded registry first")
+	f.StringVar(&s.subnets, "subnets", "10.210.0.0/16", "pool of the apps' networks, a /26 each")
+	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.StringVar(&s.failpoint, "failpoint", "", "test builds only: name=kill")
+	_ = f.MarkHidden("failpoint")
+	f.DurationVar(&s.bootTimeout, "boot-timeout", 60*time.Second, "how long a process may take to answer on $PORT (R10)")
+	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second, "how long requests to an old instance may go on")
+	f.DurationVar(&s.stopTimeout, "stop-timeout", 30*time.Second, "from SIGTERM to SIGKILL (R12)")
+	f.DurationVar(&s.buildTimeout, "build-timeout", 15*time.Minute, "how long a build may take")
+	f.IntVar(&s.maxBuilds, "max-builds", 2, "builds at once; others wait in a queue")
+}
+
+func (s *settings) check() error {
+	if s.domain == "" || len(s.domain) > 200 {
+		return errors.New("--domain is empty or too long")
+	}
+	if (s.tlsCert == "") != (s.tlsKey == "") || s.https != "" && s.tlsCert == "" {
+		return errors.New("--https, --tls-cert and --tls-key belong together")
+	}
+	if s.maxBuilds < 1 || s.maxBuilds > 64 {
+		return errors.New("--max-builds must be 1 to 64")
+	}
+	pool, err := netip.ParsePrefix(s.subnets)
+	if err != nil || !pool.Addr().Is4() || !pool.Addr().IsPrivate() || pool.Bits() > subnetBits {
+		return fmt.Errorf("--subnets %s: must be a private IPv4 network of /%d or larger", s.subnets, subnetBits)
+	}
+	s.pool = pool
+	return nil
+}
+
+func standalone(ctx context.Context, s settings, log *slog.Logger) error {
+	began := time.Now()
+	data, err := openDataDir(s.dataDir)
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	h := newHouse(ctx, s, data, log)
+	if h.open() == nil {
+		log.Info("ready", "http", h.router.Addr().String(), "api", h.api.Addr().String(), "ssh", h.ssh.Addr().String(),
+			"registry", h.registry.Addr(), "pid", os.Getpid(), "took", time.Since(began).Round(time.Millisecond))
+	}
+	return h.wait() // with what made open fail
+}

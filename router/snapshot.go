@@ -1,0 +1,66 @@
+package router
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// readSnapshot gives the table kept in file; ok is false when there is none.
+func readSnapshot(file string) (t Table, ok bool, err error) {
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return t, false, nil
+	}
+	if err != nil {
+		return t, false, fmt.Errorf("read routing snapshot: %w", err)
+	}
+	if err := json.Unmarshal(b, &t); err != nil {
+		return Table{}, false, fmt.Errorf("parse routing snapshot %s: %w", file, err)
+	}
+	return t, true, nil
+}
+
+// writeSnapshot replaces file as a whole: after a crash at any point it holds
+// either the old table or the new one.
+func writeSnapshot(file string, t Table) error {
+	b, err := json.Marshal(t)
+	if err != nil {
+		return fmt.Errorf("encode routing snapshot: %w", err)
+	}
+	dir := filepath.Dir(file)
+	tmp, err := os.CreateTemp(dir, filepath.Base(file)+".tmp-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("write routing snapshot: %w", err)
+	}
+	err = errors.Join(fill(tmp, b), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), file)
+	}
+	if err != nil {
+		return fmt.Errorf("write routing snapshot: %w", errors.Join(err, os.Remove(tmp.Name())))
+	}
+	return syncDir(dir)
+}
+
+func fill(f *os.File, b []byte) error {
+	if _, err := f.Write(b); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// syncDir makes the rename itself survive a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync routing snapshot: %w", err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("sync routing snapshot: %w", err)
+	}
+	return nil
+}

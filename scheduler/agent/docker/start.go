@@ -1,0 +1,143 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+
+	"paas/scheduler/agent"
+)
+
+// Start makes the instance run, once: a container of it that runs is returned
+// as it is, one that ran and ended too (Running is false then), and one that
+// never came to run is made anew.
+func (r *Runtime) Start(ctx context.Context, a agent.Assignment) (agent.Container, error) {
+	s, err := newSpec(r.cfg.Cluster, a)
+	if err != nil {
+		return agent.Container{}, err
+	}
+	c, found, err := r.existing(ctx, a.ID)
+	if found || err != nil {
+		return c, err
+	}
+	if err := r.prepare(ctx, a); err != nil {
+		return agent.Container{}, err
+	}
+	c, err = r.launch(ctx, s)
+	if missing(err) && strings.Contains(err.Error(), "network") {
+		// Pruned under our hands: the last instance before this one had just
+		// gone. Now that it is known, once more.
+		if err := r.ensureNetwork(ctx, a); err != nil {
+			return agent.Container{}, err
+		}
+		c, err = r.launch(ctx, s)
+	}
+	return c, err
+}
+
+// existing finds the container of an earlier Start.
+func (r *Runtime) existing(ctx context.Context, instance string) (agent.Container, bool, error) {
+	id, err := r.find(ctx, instance)
+	if errors.Is(err, agent.ErrNoContainer) {
+		return agent.Container{}, false, nil
+	}
+	if err != nil {
+		return agent.Container{}, false, err
+	}
+	c, ran, err := r.inspect(ctx, id)
+	if missing(err) {
+		return c, false, nil
+	}
+	if err != nil {
+		return c, false, err
+	}
+	if ran {
+		return c, true, nil
+	}
+	return c, false, r.remove(ctx, id)
+}
+
+// prepare brings image and network, side by side: neither needs the other.
+func (r *Runtime) prepare(ctx context.Context, a agent.Assignment) error {
+	netErr := make(chan error, 1)
+	go func() { netErr <- r.ensureNetwork(ctx, a) }()
+	imageErr, netFault := r.ensureImage(ctx, a), <-netErr
+	if imageErr != nil {
+		return imageErr // the more telling one
+	}
+	return netFault
+}
+
+// launch creates and starts with the limit on open files that the engine can set.
+func (r *Runtime) launch(ctx context.Context, s *spec) (agent.Container, error) {
+	for {
+		files := r.ulimit.files()
+		s.host.Ulimits = []*container.Ulimit{files}
+		c, err := r.attempt(ctx, s)
+		retry, first := r.ulimit.lower(err, files.Hard)
+		if !retry {
+			return c, err
+		}
+		if first {
+			r.log.Warn("the engine cannot give containers as many open files; they get fewer",
+				"wanted", files.Hard, "next", r.ulimit.files().Hard, "err", err)
+		}
+	}
+}
+
+// attempt creates and starts; what it made is gone again when it fails.
+func (r *Runtime) attempt(ctx context.Context, s *spec) (agent.Container, error) {
+	id, err := r.create(ctx, s)
+	if err != nil {
+		return agent.Container{}, err
+	}
+	c, err := r.run(ctx, id)
+	if err == nil {
+		return c, nil
+	}
+	// The caller's context may be what ended: the cleaning must not depend on it.
+	if rmErr := r.remove(context.WithoutCancel(ctx), id); rmErr != nil {
+		return agent.Container{}, fmt.Errorf("%w (and then: %w)", err, rmErr)
+	}
+	return agent.Container{}, err
+}
+
+func (r *Runtime) create(ctx context.Context, s *spec) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.StartTimeout)
+	defer cancel()
+	made, err := r.cli.ContainerCreate(ctx, s.config, s.host, s.network, nil, s.name)
+	if cerrdefs.IsConflict(err) {
+		made, err = r.cli.ContainerCreate(ctx, s.config, s.host, s.network, nil, s.longName)
+	}
+	if err != nil {
+		return "", r.fault("create container "+s.name, err)
+	}
+	for _, w := range made.Warnings {
+		r.log.Debug("engine warns", "container", s.name, "warning", w)
+	}
+	return made.ID, nil
+}
+
+func (r *Runtime) run(ctx context.Context, id string) (agent.Container, error) {
+	startCtx, cancel := context.WithTimeout(ctx, r.cfg.StartTimeout)
+	defer cancel()
+	if err := r.cli.ContainerStart(startCtx, id, container.StartOptions{}); err != nil {
+		return agent.Container{}, startFault(r.fault("start container", err))
+	}
+	c, _, err := r.inspect(ctx, id)
+	return c, err
+}
+
+// startFault knows the errors of a start that the app made itself.
+func startFault(err error) error {
+	for _, own := range []string{"executable file not found", "no such file or directory", "exec format error", "permission denied"} {
+		if strings.Contains(err.Error(), "exec") && strings.Contains(err.Error(), own) {
+			return &agent.Fault{Kind: agent.FaultApp, Err: err}
+		}
+	}
+	return err
+}

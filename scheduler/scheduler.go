@@ -1,0 +1,109 @@
+// Package scheduler decides what runs where. Plan is a pure function of a
+// snapshot: it is called again and again and each time says the next safe
+// steps, so nothing that it once meant to do has to be remembered.
+package scheduler
+
+import "time"
+
+// InstanceState is where an instance stands.
+type InstanceState string
+
+// The states of an instance.
+const (
+	Pending  InstanceState = "pending"  // wanted, no host takes it; Reason says why
+	Assigned InstanceState = "assigned" // a host was chosen, its agent has not reported
+	Starting InstanceState = "starting" // its process runs, not healthy yet
+	Up       InstanceState = "up"       // healthy; takes traffic if its type does
+	Draining InstanceState = "draining" // out of the table, requests in flight may end
+	Stopping InstanceState = "stopping" // told to stop
+	Crashed  InstanceState = "crashed"  // ended by itself; restarted after NotBefore
+)
+
+// Host is a machine with a Docker Engine.
+type Host struct {
+	ID       string
+	Name     string
+	Arch     string
+	MilliCPU int64 // capacity
+	Memory   int64 // capacity, bytes
+	// UsedMilliCPU and UsedMemory are what instances of all apps reserve.
+	UsedMilliCPU int64
+	UsedMemory   int64
+	Instances    int
+}
+
+// Instance is one copy of a process.
+type Instance struct {
+	ID       string
+	Release  string
+	Type     string
+	Ordinal  int
+	Host     string
+	State    InstanceState
+	Reason   string // why it is pending
+	Replace  bool   // to be replaced though it is of the target release (restart)
+	Crashes  int
+	UpAt     time.Time // zero when it never was up
+	Since    time.Time // of State
+	MilliCPU int64
+	Memory   int64
+	// Quiet says that every live router serves a table without it and has no
+	// request in flight to it.
+	Quiet bool
+}
+
+// Want is how many instances of a process type there shall be.
+type Want struct {
+	Type     string
+	Quantity int
+	MilliCPU int64 // each
+	Memory   int64 // each, bytes
+	Routed   bool  // takes traffic: is drained before it stops
+}
+
+// State is the snapshot a plan is made of: one app and all hosts.
+type State struct {
+	Now       time.Time
+	Release   string // the target; empty when nothing shall run
+	Arch      string // of the target's image; empty means any
+	Rolling   bool   // a deploy moves to Release; its crashes are the deploy's to judge
+	Wants     []Want
+	Instances []Instance
+	Hosts     []Host
+	// DrainLimit is how long a draining instance is waited for.
+	DrainLimit time.Duration
+}
+
+// OpKind is what an Op does.
+type OpKind string
+
+// The kinds of operation.
+const (
+	OpStart OpKind = "start" // a new instance; Host may be empty (pending, Reason says why)
+	OpPlace OpKind = "place" // a pending instance gets a host, or a new Reason
+	OpDrain OpKind = "drain" // out of the routing table
+	OpStop  OpKind = "stop"  // tell the agent to stop it
+	OpDrop  OpKind = "drop"  // forget it: no host has anything of it
+)
+
+// Op is one step. The store checks each against the state it finds.
+type Op struct {
+	Kind     OpKind
+	Instance string // of an existing one, not for OpStart
+	Replaces string // OpStart: crashed instance that this one takes the place of
+	Release  string // OpStart
+	Type     string // OpStart
+	Ordinal  int    // OpStart
+	Host     string // OpStart, OpPlace
+	MilliCPU int64  // OpStart
+	Memory   int64  // OpStart
+	Crashes  int    // OpStart: of those it takes the place of
+	Reason   string // why pending
+}
+
+// Decision is the outcome of Plan.
+type Decision struct {
+	Ops []Op
+	// WakeAt is when the same snapshot would plan something new; zero: never.
+	WakeAt time.Time
+}

@@ -1,0 +1,196 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	"paas/scheduler/agent"
+)
+
+// ControlConfig is what every instance gets.
+type ControlConfig struct {
+	Image       func(appID, digest string) string // reference that hosts pull
+	Subnets     netip.Prefix                      // pool of the apps' networks
+	SubnetBits  int                               // length of one app's prefix
+	BootTimeout time.Duration
+	Grace       time.Duration // between SIGTERM and SIGKILL
+	Host        func(app string) string
+}
+
+const (
+	defaultPort = 8080
+	pidsLimit   = 256
+)
+
+// Control is the control plane as agents see it, in this process.
+type Control struct {
+	cfg     ControlConfig
+	store   HostStore
+	keyring *Keyring
+	bell    *Bell
+	logs    Logs
+	log     *slog.Logger
+
+	mu      sync.Mutex
+	configs map[string]map[string]string // by release: immutable, so kept
+}
+
+// NewControl makes it.
+func NewControl(cfg ControlConfig, store HostStore, k *Keyring, bell *Bell, logs Logs, log *slog.Logger) *Control {
+	return &Control{cfg: cfg, store: store, keyring: k, bell: bell, logs: logs, log: log, configs: map[string]map[string]string{}}
+}
+
+// Watch is agent.Control.
+func (c *Control) Watch(ctx context.Context, host string) <-chan []agent.Assignment {
+	out := make(chan []agent.Assignment)
+	wake, stop := c.bell.Listen(HostTopic(host))
+	go func() {
+		defer close(out)
+		defer stop()
+		for ctx.Err() == nil {
+			retry := 5 * time.Second
+			if set, err := c.assignments(ctx, host); err == nil {
+				select {
+				case out <- set:
+				case <-ctx.Done():
+					return
+				}
+			} else if ctx.Err() == nil {
+				c.log.Warn("read assignments", "host", host, "err", err)
+				retry = 200 * time.Millisecond
+			}
+			select {
+			case <-wake:
+			case <-time.After(retry):
+			case <-ctx.Done():
+			}
+		}
+	}()
+	return out
+}
+
+func (c *Control) assignments(ctx context.Context, host string) ([]agent.Assignment, error) {
+	placed, err := c.store.Assigned(ctx, host)
+	if err != nil {
+		return nil, err
+	}
+	set := make([]agent.Assignment, 0, len(placed))
+	used := map[string]bool{}
+	for _, pl := range placed {
+		used[pl.Release.ID] = true
+		a, err := c.assignment(pl)
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, a)
+	}
+	c.forget(used)
+	return set, nil
+}
+
+func (c *Control) forget(used map[string]bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	maps.DeleteFunc(c.configs, func(id string, _ map[string]string) bool { return !used[id] })
+}
+
+func (c *Control) assignment(pl Placed) (agent.Assignment, error) {
+	in, r := pl.Instance, pl.Release
+	config, err := c.config(pl)
+	if err != nil {
+		return agent.Assignment{}, fmt.Errorf("config of %s v%d: %w", in.App, r.Version, err)
+	}
+	name := instanceName(in.Type, in.Ordinal)
+	subnet, err := Subnet(c.cfg.Subnets, c.cfg.SubnetBits, pl.Slot)
+	if err != nil {
+		return agent.Assignment{}, err
+	}
+	a := agent.Assignment{
+		ID: in.ID, AppID: in.AppID, App: in.App, Name: name, Release: r.Version,
+		Image:   c.cfg.Image(in.AppID, r.Image.Digest),
+		Command: r.Processes[in.Type].Command,
+		Network: agent.Network{Name: "paas-" + in.AppID, Subnet: subnet.String()},
+		Limits:  agent.Limits{Memory: pl.Memory, MilliCPU: pl.MilliCPU, Pids: pidsLimit},
+		Grace:   c.cfg.Grace,
+		Stop:    in.State == "stopping" || in.State == "crashed",
+	}
+	a.Env = maps.Clone(config)
+	a.Env["DYNO"] = name
+	a.Env["PAAS_APP"] = in.App
+	a.Env["PAAS_RELEASE_VERSION"] = "v" + strconv.Itoa(r.Version)
+	a.Env["PAAS_COMMIT"] = r.Commit
+	if in.Type == webType {
+		a.Port = r.Image.Port
+		if a.Port == 0 {
+			a.Port = defaultPort
+		}
+		a.Env["PORT"] = strconv.Itoa(a.Port)
+		a.Probe = agent.Probe{Path: "/", Host: c.cfg.Host(in.App), Deadline: c.cfg.BootTimeout}
+	}
+	return a, nil
+}
+
+func (c *Control) config(pl Placed) (map[string]string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if have, ok := c.configs[pl.Release.ID]; ok {
+		return have, nil
+	}
+	config, err := c.keyring.OpenConfig(pl.DataKey, pl.Instance.AppID, pl.Release.ID, pl.Config)
+	if err != nil {
+		return nil, err
+	}
+	c.configs[pl.Release.ID] = config
+	return config, nil
+}
+
+// Subnet is the network of an app's slot in the pool.
+func Subnet(pool netip.Prefix, bits, slot int) (netip.Prefix, error) {
+	if slot >= Slots(pool, bits) {
+		return netip.Prefix{}, fmt.Errorf("network pool %s has no subnet number %d", pool, slot)
+	}
+	base := pool.Masked().Addr().As4()
+	n := uint32(base[0])<<24 | uint32(base[1])<<16 | uint32(base[2])<<8 | uint32(base[3])
+	n += uint32(slot) << (32 - bits)
+	addr := netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+	return netip.PrefixFrom(addr, bits), nil
+}
+
+// Slots is how many subnets the pool holds.
+func Slots(pool netip.Prefix, bits int) int {
+	if !pool.Addr().Is4() || bits < pool.Bits() || bits > 30 {
+		return 0
+	}
+	return 1 << (bits - pool.Bits())
+}
+
+// Report is agent.Control: it stores what a host saw and writes the state
+// lines that Heroku's users know.
+func (c *Control) Report(ctx context.Context, host string, s []agent.Status) error {
+	changes, err := c.store.Report(ctx, host, s)
+	if err != nil {
+		return err
+	}
+	for _, t := range changes {
+		c.logs.Append(stateLines(t)...)
+	}
+	return nil
+}
+
+// Log is agent.Control.
+func (c *Control) Log(lines []agent.Line) {
+	out := make([]LogLine, len(lines))
+	for i, l := range lines {
+		out[i] = LogLine{AppID: l.AppID, At: l.At, Source: "app", Dyno: l.Name, Text: l.Text, Instance: l.Instance}
+	}
+	c.logs.Append(out...)
+}
+
+// LogCursor is agent.Control.
+func (c *Control) LogCursor(instance string) time.Time { return c.logs.Cursor(instance) }

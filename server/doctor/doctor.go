@@ -1,0 +1,127 @@
+// Package doctor looks at the machine a server runs on, or is to run on, and
+// says what is in order, what is not, why, and what to type next.
+//
+// Every check is a pure function of the facts it needs; gathering the facts
+// (files, sockets, the Docker Engine's own API) is apart, in facts_*.go.
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+)
+
+// Status is the outcome of one check.
+type Status string
+
+// The outcomes. A Fail is something that paas cannot work with.
+const (
+	OK   Status = "ok"
+	Warn Status = "warn"
+	Fail Status = "fail"
+)
+
+// Result is the outcome of one check.
+type Result struct {
+	Check  string `json:"check"` // what was looked at
+	Status Status `json:"status"`
+	Found  string `json:"found"`           // what is there, on one line
+	Cause  string `json:"cause,omitempty"` // why it is not ok, and what follows
+	Next   string `json:"next,omitempty"`  // the command to type next
+}
+
+// Report is all results of one run.
+type Report struct {
+	Results  []Result `json:"results"`
+	Warnings int      `json:"warnings"`
+	Failures int      `json:"failures"`
+}
+
+// Config says what is to be looked at. Empty fields take the defaults of
+// `paas standalone`.
+type Config struct {
+	DataDir   string   // /var/lib/paas
+	Docker    string   // path of the engine's unix socket; /var/run/docker.sock
+	Buildkitd string   // path of buildkitd; next to the program when empty
+	Program   string   // path of the running program, to find buildkitd next to it
+	Listen    []string // addresses standalone listens on
+	// Timeout bounds each thing that is asked over a socket or as a program; 5 s.
+	Timeout time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.DataDir == "" {
+		c.DataDir = "/var/lib/paas"
+	}
+	if c.Docker == "" {
+		c.Docker = "/var/run/docker.sock"
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = 5 * time.Second
+	}
+	return c
+}
+
+// Run makes every check. It changes nothing on the machine.
+func Run(ctx context.Context, cfg Config) Report {
+	cfg = cfg.withDefaults()
+	engine := askEngine(ctx, cfg)
+	paas := askPaas(ctx, cfg)
+	data := statDataDir(cfg.DataDir)
+	build := readBuild()
+
+	var results []Result
+	add := func(r ...Result) { results = append(results, r...) }
+	add(checkEngine(engine), checkCgroup(engine), checkRunc(engine), checkContainerd(engine))
+	add(checkOverlay(engine, readFilesystems()))
+	add(checkGit(askVersion(ctx, cfg, "git", "--version")), checkSSH(askVersion(ctx, cfg, "ssh", "-V")))
+	add(checkPostgres(findPostgres(ctx, cfg)))
+	add(checkBuildkitd(findBuildkitd(cfg)))
+	add(checkDataDir(data), checkDisk(statDisk(data.nearest)), checkMemory(readMemory()))
+	add(checkPaas(paas))
+	for _, addr := range cfg.Listen {
+		add(checkPort(tryListen(ctx, addr), paas.answers()))
+	}
+	add(checkGo(build.goVersion))
+	add(checkModules(build)...)
+	return report(results)
+}
+
+func report(results []Result) Report {
+	r := Report{Results: results}
+	for _, x := range results {
+		switch x.Status {
+		case Warn:
+			r.Warnings++
+		case Fail:
+			r.Failures++
+		case OK:
+		}
+	}
+	return r
+}
+
+// Write prints a report for people.
+func (r Report) Write(w io.Writer) error {
+	width := 0
+	for _, x := range r.Results {
+		width = max(width, len(x.Check))
+	}
+	for _, x := range r.Results {
+		if _, err := fmt.Fprintf(w, "%-4s  %-*s  %s\n", x.Status, width, x.Check, x.Found); err != nil {
+			return err
+		}
+		for _, l := range [2][2]string{{"why:  ", x.Cause}, {"next: ", x.Next}} {
+			if l[1] == "" {
+				continue
+			}
+			if _, err := fmt.Fprintf(w, "      %-*s  %s%s\n", width, "", l[0], l[1]); err != nil {
+				return err
+			}
+		}
+	}
+	_, err := fmt.Fprintf(w, "\n%d checks: %d ok, %d warnings, %d failures\n",
+		len(r.Results), len(r.Results)-r.Warnings-r.Failures, r.Warnings, r.Failures)
+	return err
+}

@@ -1,0 +1,155 @@
+package httpd
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"time"
+
+	"paas/server"
+	"paas/server/api"
+)
+
+const (
+	sessionLife  = 5 * time.Minute // in which a log session can be opened
+	defaultLines = 100
+	maxLines     = 1500 // Heroku's history
+)
+
+// session is what the URL of a log session says, signed. It names the account
+// that made it, whose rights are asked for again when it is opened.
+type session struct {
+	ID      string `json:"i"`
+	App     string `json:"a"`
+	Account string `json:"u"`
+	Source  string `json:"s,omitempty"`
+	Dyno    string `json:"d,omitempty"`
+	Type    string `json:"p,omitempty"`
+	Lines   int    `json:"n"`
+	Tail    bool   `json:"t,omitempty"`
+	Until   int64  `json:"e"` // Unix seconds
+}
+
+func (s *Server) createLogSession(w http.ResponseWriter, r *http.Request) error {
+	var in api.LogSessionRequest
+	if err := decode(w, r, &in); err != nil {
+		return err
+	}
+	a, err := s.svc.App(r.Context(), actor(r), param(r, "app"))
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	ses := session{ID: uuid(), App: a.ID, Account: actor(r).ID, Tail: in.Tail, Until: now.Add(sessionLife).Unix()}
+	if err := ses.choose(in); err != nil {
+		return err
+	}
+	token, err := s.seal(ses)
+	if err != nil {
+		return err
+	}
+	return reply(w, r, http.StatusCreated, api.LogSession{
+		ID: ses.ID, LogplexURL: s.cfg.APIURL + "/log-sessions/" + token,
+		CreatedAt: stamp(now), UpdatedAt: stamp(now),
+	})
+}
+
+var dynoName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}(\.[0-9]{1,6})?$`)
+
+// choose takes what the client wants to see. Heroku's source "heroku" is
+// "paas" here; a dyno without a number is a process type.
+func (ses *session) choose(in api.LogSessionRequest) error {
+	switch in.Source {
+	case "", "app", "paas":
+		ses.Source = in.Source
+	case "heroku":
+		ses.Source = "paas"
+	default:
+		return server.Errorf(server.ErrInvalid, "Field source must be \"app\" or \"paas\".")
+	}
+	for field, v := range map[string]string{"dyno": in.Dyno, "type": in.Type} {
+		if v != "" && !dynoName.MatchString(v) {
+			return server.Errorf(server.ErrInvalid, "Field %s is no name of a dyno.", field)
+		}
+	}
+	ses.Dyno, ses.Type = in.Dyno, in.Type
+	if in.Dyno != "" && !strings.Contains(in.Dyno, ".") && in.Dyno != "router" && in.Dyno != "api" {
+		ses.Dyno, ses.Type = "", in.Dyno
+	}
+	ses.Lines = defaultLines
+	if in.Lines != nil {
+		ses.Lines = *in.Lines
+	}
+	if ses.Lines < 1 || ses.Lines > maxLines {
+		return server.Errorf(server.ErrInvalid, "Field lines must be 1 to %d.", maxLines)
+	}
+	return nil
+}
+
+func (s *Server) sign(payload string) []byte {
+	mac := hmac.New(sha256.New, s.cfg.LogKey)
+	mac.Write([]byte("paas log session\n" + payload))
+	return mac.Sum(nil)
+}
+
+func (s *Server) seal(ses session) (string, error) {
+	b, err := json.Marshal(ses)
+	if err != nil {
+		return "", fmt.Errorf("log session: %w", err)
+	}
+	payload := base64.RawURLEncoding.EncodeToString(b)
+	return payload + "." + base64.RawURLEncoding.EncodeToString(s.sign(payload)), nil
+}
+
+func (s *Server) unseal(token string) (session, error) {
+	var ses session
+	gone := server.Errorf(server.ErrNotFound, "This log session does not exist or has expired: make a new one.")
+	payload, signature, _ := strings.Cut(token, ".")
+	mac, err := base64.RawURLEncoding.DecodeString(signature)
+	if err != nil || !hmac.Equal(mac, s.sign(payload)) {
+		return ses, gone
+	}
+	b, err := base64.RawURLEncoding.DecodeString(payload)
+	if err != nil || json.Unmarshal(b, &ses) != nil || time.Now().Unix() >= ses.Until {
+		return ses, gone
+	}
+	return ses, nil
+}
+
+// readLog streams a log session. The token in the path is the only proof it
+// asks for.
+func (s *Server) readLog(w http.ResponseWriter, r *http.Request) error {
+	ses, err := s.unseal(param(r, "token"))
+	if err != nil {
+		return err
+	}
+	who, err := s.sessionOwner(r, ses)
+	if err != nil {
+		return err
+	}
+	if _, err := s.svc.App(r.Context(), who, ses.App); err != nil {
+		return err
+	}
+	q := server.LogQuery{Source: ses.Source, Dyno: ses.Dyno, Type: ses.Type, Lines: ses.Lines, Tail: ses.Tail}
+	out := startStream(w, r)
+	err = s.svc.Logs(r.Context(), who, ses.App, q, func(l server.LogLine) error {
+		l.Text = api.Printable(l.Text, true)
+		_, err := out.Write([]byte(server.FormatLogLine(l) + "\n"))
+		return err
+	})
+	return s.endStream(r, out, errors.Join(err, r.Context().Err()))
+}
+
+func (s *Server) sessionOwner(r *http.Request, ses session) (server.Account, error) {
+	op := s.svc.Operator()
+	if ses.Account == op.ID {
+		return op, nil
+	}
+	return s.svc.FindAccount(r.Context(), op, ses.Account)
+}

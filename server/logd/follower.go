@@ -1,0 +1,102 @@
+package logd
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"paas/server"
+)
+
+// follower is the bounded buffer between the lines of an app and one reader.
+// What does not fit is counted, and the reader is told once, at the place of
+// the gap: appending never waits for a reader.
+type follower struct {
+	q               server.LogQuery
+	maxLen, maxSize int
+	wake            chan struct{} // holds one token when there is something to take
+	end             chan struct{} // closed when the app was dropped
+
+	mu      sync.Mutex
+	buf     []server.LogLine
+	size    int // bytes of text in buf
+	dropped int
+	since   time.Time // of the first line dropped
+}
+
+func newFollower(q server.LogQuery, maxLen, maxSize int) *follower {
+	return &follower{
+		q: q, maxLen: maxLen, maxSize: maxSize,
+		wake: make(chan struct{}, 1), end: make(chan struct{}),
+	}
+}
+
+func (f *follower) push(l server.LogLine) {
+	if !matches(f.q, l) {
+		return
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	// Once one line is lost, those behind it are too until the reader has
+	// taken the rest: otherwise a short line could slip in front of the gap.
+	if f.dropped > 0 || len(f.buf) >= f.maxLen || f.size+len(l.Text) > f.maxSize {
+		if f.dropped == 0 {
+			f.since = l.At
+		}
+		f.dropped++
+	} else {
+		f.buf = append(f.buf, l)
+		f.size += len(l.Text)
+	}
+	select {
+	case f.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take empties the buffer; a gap is told by a last line of ours.
+func (f *follower) take(spare []server.LogLine) []server.LogLine {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out := f.buf
+	if f.dropped > 0 {
+		out = append(out, overflow(f.q.AppID, f.dropped, f.since))
+	}
+	f.buf, f.size, f.dropped = spare[:0], 0, 0
+	return out
+}
+
+// deliver calls line for every new line until ctx ends or the app is dropped.
+func (f *follower) deliver(ctx context.Context, line func(server.LogLine) error) error {
+	var spare []server.LogLine
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-f.end:
+			return nil
+		case <-f.wake:
+		}
+		batch := f.take(spare)
+		for _, l := range batch {
+			if err := line(l); err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+		}
+		clear(batch) // the texts must not live on in the spare
+		spare = batch
+	}
+}
+
+// overflow is the line a reader gets in place of those it was too slow for.
+func overflow(appID string, dropped int, since time.Time) server.LogLine {
+	return server.LogLine{
+		AppID: appID, At: time.Now().UTC(), Source: "paas", Dyno: "logplex",
+		Text: fmt.Sprintf("Error L11 (Tail buffer overflow) -> This tail session dropped %d messages since %s.",
+			dropped, since.UTC().Format("2006-01-02T15:04:05-07:00")),
+	}
+}

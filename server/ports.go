@@ -1,0 +1,46 @@
+package server
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"time"
+)
+
+// Repos reads and moves what the git side keeps: one bare repository an app,
+// found by the app's id.
+type Repos interface {
+	Create(appID string) error
+	Destroy(appID string) error
+	// Tree is the tree of a commit, read straight from git. Close frees what
+	// reading it holds.
+	Tree(ctx context.Context, appID, commit string) (Tree, error)
+	// Follow moves ref to commit. It refuses with ErrConflict unless the ref
+	// stands at old, or at an ancestor of commit. Moving it to where it stands
+	// already is no error.
+	Follow(ctx context.Context, appID, ref, old, commit string) error
+	// CanFollow says what Follow would say, and moves nothing.
+	CanFollow(ctx context.Context, appID, ref, old, commit string) error
+	// Size is the bytes on disk.
+	Size(appID string) (int64, error)
+}
+
+// Tree is the tree of a commit, with symlinks kept as links.
+type Tree interface {
+	fs.FS
+	io.Closer
+	Subject() string                // first line of the commit's message, as bytes came
+	Submodules() []string           // paths of submodules, which are never fetched
+	LFSPointers() ([]string, error) // paths of files whose content was left with an LFS server
+}
+
+// Logs keeps the newest lines of every app on disk and tells followers.
+type Logs interface {
+	Append(lines ...LogLine)
+	// Read calls line for the newest q.Lines lines in order, then, if q.Tail,
+	// for every new one until ctx ends. An error of line ends it.
+	Read(ctx context.Context, q LogQuery, line func(LogLine) error) error
+	// Cursor is the time of the newest line of an instance, zero when none.
+	Cursor(instance string) time.Time
+	Drop(appID string)
+}

@@ -1,0 +1,195 @@
+// Package postgres is the store: every change of state is one transaction
+// that checks what it found, writes its event and tells listeners.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"paas/migrations"
+	"paas/server"
+)
+
+// Config says where the database is.
+type Config struct {
+	DSN   string        // libpq keywords or URL
+	Sizes []server.Size // presets that formations name
+	Lease time.Duration // of a deploy's worker; renewed three times as often
+}
+
+// Store implements server.Store.
+type Store struct {
+	pool  *pgxpool.Pool
+	dsn   string
+	lease time.Duration
+	sizes []server.Size
+}
+
+var _ server.Store = (*Store)(nil)
+
+// Open connects and migrates; it waits for a database that is starting until
+// ctx ends.
+func Open(ctx context.Context, cfg Config) (*Store, error) {
+	pc, err := pgxpool.ParseConfig(cfg.DSN)
+	if err != nil {
+		return nil, fmt.Errorf("database address: %w", err)
+	}
+	pc.MaxConns = 12
+	pc.MinConns = 2
+	pc.ConnConfig.ConnectTimeout = 5 * time.Second
+	pc.ConnConfig.RuntimeParams["application_name"] = "paas"
+	pc.ConnConfig.RuntimeParams["statement_timeout"] = "30000"
+	pc.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "60000"
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	s := &Store{pool: pool, dsn: cfg.DSN, lease: cfg.Lease, sizes: cfg.Sizes}
+	if err := s.migrate(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Store) migrate(ctx context.Context) error {
+	for {
+		conn, err := pgx.Connect(ctx, s.dsn)
+		if err == nil {
+			err = migrations.Up(ctx, conn)
+			conn.Close(context.WithoutCancel(ctx))
+			return err
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return fmt.Errorf("database is not reachable: %w", err)
+		}
+	}
+}
+
+// Close ends all connections.
+func (s *Store) Close() { s.pool.Close() }
+
+// Ping says whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
+
+// inTx runs fn in one transaction; an error rolls it back.
+func (s *Store) inTx(ctx context.Context, fn func(pgx.Tx) error) error {
+	err := pgx.BeginFunc(ctx, s.pool, fn)
+	return known(err)
+}
+
+// known makes an error of the connection one for people.
+func known(err error) error {
+	var connect *pgconn.ConnectError
+	var pg *pgconn.PgError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &connect):
+		return &server.Error{ID: server.ErrUnavailable, Message: "The database (Postgres) is not reachable; nothing was changed.",
+			Next: "On the server: paas doctor"}
+	case errors.As(err, &pg) && (pg.Code == "57P01" || pg.Code == "57P03" || pg.Code == "53300" || pg.Code == "53100"):
+		return &server.Error{ID: server.ErrUnavailable, Message: "The database (Postgres) takes no work now (" + pg.Message + "); nothing was changed.",
+			Next: "On the server: paas doctor"}
+	}
+	return err
+}
+
+// violates says which constraint an error broke, "" when none.
+func violates(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code[:2] == "23" {
+		return pg.ConstraintName
+	}
+	return ""
+}
+
+// notify tells listeners when the transaction commits.
+func notify(ctx context.Context, tx pgx.Tx, topics ...string) error {
+	for _, t := range topics {
+		if _, err := tx.Exec(ctx, `select pg_notify('paas', $1)`, t); err != nil {
+			return fmt.Errorf("notify: %w", err)
+		}
+	}
+	return nil
+}
+
+// touch makes plans made before this transaction stale and wakes the loop.
+func touch(ctx context.Context, tx pgx.Tx, appID string) error {
+	if _, err := tx.Exec(ctx, `update apps set revision = revision + 1 where id = $1`, appID); err != nil {
+		return err
+	}
+	return notify(ctx, tx, server.AppTopic(appID))
+}
+
+func event(ctx context.Context, tx pgx.Tx, appID, deployID, actor, kind, text string) error {
+	_, err := tx.Exec(ctx, `insert into events (app_id, deploy_id, actor, kind, text)
+		values (nullif($1, '')::uuid, nullif($2, '')::uuid, $3, $4, $5)`, appID, deployID, actor, kind, text)
+	if err != nil {
+		return fmt.Errorf("write event: %w", err)
+	}
+	return nil
+}
+
+func notFound(what string) error {
+	return server.Errorf(server.ErrNotFound, "Couldn't find that %s.", what)
+}
+
+// one gives the single row of a query, or not found.
+func one[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], what, sql string, args ...any) (T, error) {
+	var zero T
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return zero, known(err)
+	}
+	v, err := pgx.CollectExactlyOneRow(rows, scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return zero, notFound(what)
+	}
+	return v, known(err)
+}
+
+func many[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, known(err)
+	}
+	list, err := pgx.CollectRows(rows, scan)
+	return list, known(err)
+}
+
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// uuidOf is the argument for a uuid column: anything else matches no row.
+func uuidOf(s string) string {
+	if len(s) != 36 {
+		return "00000000-0000-0000-0000-000000000000"
+	}
+	for i, c := range s {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		hex := c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+		if dash != (c == '-') || !dash && !hex {
+			return "00000000-0000-0000-0000-000000000000"
+		}
+	}
+	return s
+}
+
+// limit is how many rows a page may give.
+func limit(p server.Page) int {
+	if p.Max <= 0 || p.Max > 1000 {
+		return 1000
+	}
+	return p.Max
+}

@@ -1,0 +1,67 @@
+package postgres
+
+import (
+	"context"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"paas/server"
+)
+
+const releaseQuery = `select r.id, r.app_id, p.name, r.version, r.status, r.description, r.reason, r.user_id, a.email,
+	coalesce(r.build_id::text, ''), r.commit, coalesce(r.image, '{}'), r.processes, r.id = p.current_release, r.created_at, r.updated_at
+	from releases r join apps p on p.id = r.app_id join accounts a on a.id = r.user_id `
+
+func scanRelease(row pgx.CollectableRow) (r server.Release, err error) {
+	err = row.Scan(&r.ID, &r.AppID, &r.App, &r.Version, &r.Status, &r.Description, &r.Reason, &r.UserID, &r.User,
+		&r.BuildID, &r.Commit, &r.Image, &r.Processes, &r.Current, &r.CreatedAt, &r.UpdatedAt)
+	return r, err
+}
+
+// Releases lists by version.
+func (s *Store) Releases(ctx context.Context, appID string, p server.Page) ([]server.Release, error) {
+	after, _ := strconv.Atoi(p.After)
+	if p.Desc {
+		return many(ctx, s.pool, scanRelease, releaseQuery+`where r.app_id = $1 and ($2 = 0 or r.version < $2)
+			order by r.version desc limit $3`, appID, after, limit(p))
+	}
+	return many(ctx, s.pool, scanRelease, releaseQuery+`where r.app_id = $1 and r.version > $2 order by r.version limit $3`,
+		appID, after, limit(p))
+}
+
+// Release finds by id, "v3" or "3".
+func (s *Store) Release(ctx context.Context, appID, ident string) (server.Release, error) {
+	version, err := strconv.ParseInt(strings.TrimPrefix(ident, "v"), 10, 32)
+	if err != nil {
+		version = 0
+	}
+	return one(ctx, s.pool, scanRelease, "release",
+		releaseQuery+`where r.app_id = $1 and (r.id = $2 or r.version = $3)`, appID, uuidOf(ident), version)
+}
+
+// ReleaseConfig gives a release's sealed config.
+func (s *Store) ReleaseConfig(ctx context.Context, id string) ([]byte, error) {
+	return one(ctx, s.pool, pgx.RowTo[[]byte], "release", `select config from releases where id = $1`, uuidOf(id))
+}
+
+const buildQuery = `select b.id, b.app_id, p.name, b.user_id, a.email, b.commit, b.status, coalesce(b.image, '{}'),
+	coalesce(d.id::text, ''), coalesce(d.release_id::text, ''), b.created_at, b.updated_at
+	from builds b join apps p on p.id = b.app_id join accounts a on a.id = b.user_id left join deploys d on d.build_id = b.id `
+
+func scanBuild(row pgx.CollectableRow) (b server.Build, err error) {
+	err = row.Scan(&b.ID, &b.AppID, &b.App, &b.UserID, &b.User, &b.Commit, &b.Status, &b.Image,
+		&b.DeployID, &b.ReleaseID, &b.CreatedAt, &b.UpdatedAt)
+	return b, err
+}
+
+// Builds lists newest first.
+func (s *Store) Builds(ctx context.Context, appID string, p server.Page) ([]server.Build, error) {
+	return many(ctx, s.pool, scanBuild, buildQuery+`where b.app_id = $1 order by b.created_at desc, b.id limit $2`, appID, limit(p))
+}
+
+// Build finds by id.
+func (s *Store) Build(ctx context.Context, appID, id string) (server.Build, error) {
+	return one(ctx, s.pool, scanBuild, "build", buildQuery+`where b.app_id = $1 and b.id = $2`, appID, uuidOf(id))
+}

@@ -1,0 +1,133 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"paas/scheduler"
+)
+
+// rollout tells the pusher how a release comes up and says when it is there.
+type rollout struct {
+	p    *Pipeline
+	d    Deploy
+	out  io.Writer
+	said map[string]string // by instance, what was last said of it
+}
+
+// look reads the present state: done when all wanted instances of the release
+// are up and every router serves them, an error when it cannot come to that.
+func (r *rollout) look(ctx context.Context) (done bool, err error) {
+	snap, err := r.p.store.Snapshot(ctx, r.d.AppID)
+	if err != nil {
+		return false, err
+	}
+	pr := scheduler.Measure(snap.State)
+	r.tell(snap)
+	if len(pr.Crashed) > 0 {
+		return false, r.crashed(ctx, pr.Crashed[0])
+	}
+	if pr.Up >= pr.Want && r.serving(snap) {
+		return true, nil
+	}
+	if time.Now().After(r.d.DeadlineAt) {
+		return false, r.overdue(ctx, snap, pr)
+	}
+	return false, nil
+}
+
+// serving says that all routers have the release's web instances.
+func (r *rollout) serving(snap Snapshot) bool {
+	for _, in := range snap.State.Instances {
+		if in.Type != webType || in.Release != snap.State.Release || in.State != scheduler.Up || in.Replace {
+			continue
+		}
+		if !r.p.traffic.Serving(in.ID) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *rollout) tell(snap Snapshot) {
+	for _, in := range snap.State.Instances {
+		if in.Release != snap.State.Release || in.Replace {
+			continue
+		}
+		text := ""
+		switch in.State {
+		case scheduler.Pending:
+			text = "waits: " + in.Reason
+		case scheduler.Starting:
+			if in.Reason != "" {
+				text = "waits: " + in.Reason
+			}
+		case scheduler.Up:
+			text = "up"
+		}
+		if text != "" && r.said[in.ID] != text {
+			r.said[in.ID] = text
+			fmt.Fprintf(r.out, "       %s %s\n", snap.Names[in.ID], text)
+		}
+	}
+}
+
+func (r *rollout) crashed(ctx context.Context, id string) error {
+	list, err := r.p.store.Instances(ctx, r.d.AppID)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(list, func(in Instance) bool { return in.ID == id })
+	if i < 0 {
+		return nil
+	}
+	in := list[i]
+	name := fmt.Sprintf("%s.%d", in.Type, in.Ordinal)
+	r.lastLines(ctx, in.ID, name)
+	return Errorf(ErrInvalid, "%s of v%d did not come up: %s.", name, r.d.Version, strings.TrimSuffix(in.Reason, "."))
+}
+
+func (r *rollout) overdue(ctx context.Context, snap Snapshot, pr scheduler.Progress) error {
+	var why []string
+	for _, in := range snap.State.Instances {
+		if in.Release != snap.State.Release || in.Replace || in.State == scheduler.Up {
+			continue
+		}
+		text := string(in.State)
+		if in.Reason != "" {
+			text = in.Reason
+		}
+		r.lastLines(ctx, in.ID, snap.Names[in.ID])
+		why = append(why, snap.Names[in.ID]+": "+text)
+	}
+	return Errorf(ErrInvalid, "%d of %d instances of v%d came up within %s (%s).", pr.Up, pr.Want, r.d.Version,
+		r.p.cfg.BootTimeout, strings.Join(why, "; "))
+}
+
+// lastLines shows what the failed instance printed last.
+func (r *rollout) lastLines(ctx context.Context, id, name string) {
+	const shown = 50
+	var lines []string
+	limited, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	q := LogQuery{AppID: r.d.AppID, Source: "app", Dyno: name, Lines: 1500}
+	_ = r.p.logs.Read(limited, q, func(l LogLine) error {
+		if l.Instance == id {
+			lines = append(lines, l.Text)
+		}
+		return nil
+	})
+	lines = lines[max(0, len(lines)-shown):]
+	if len(lines) == 0 {
+		fmt.Fprintf(r.out, "       %s printed nothing.\n", name)
+		return
+	}
+	fmt.Fprintf(r.out, "       The last lines of %s:\n", name)
+	for _, l := range lines {
+		fmt.Fprintf(r.out, "         %s\n", l)
+	}
+}

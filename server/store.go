@@ -1,0 +1,224 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"paas/scheduler"
+	"paas/scheduler/agent"
+)
+
+// ErrStale says that what a decision was made from has changed: decide again.
+var ErrStale = errors.New("changed meanwhile")
+
+// ErrBusy says that another deploy of the app holds the rollout slot.
+var ErrBusy = errors.New("another release of this app is rolling out")
+
+// ErrLost says that a deploy is no longer this worker's: its lease ended and
+// another took it, or it is final.
+var ErrLost = errors.New("the deploy has another owner")
+
+// Store is Postgres. Each method is one transaction; each change of state
+// carries its event and tells listeners in the same transaction.
+type Store interface {
+	AccountStore
+	KeyStore
+	AppStore
+	ReleaseStore
+	DeployStore
+	DeployWork
+	InstanceStore
+	ReconcileStore
+	HostStore
+	SettingStore
+}
+
+// AccountStore keeps people and their tokens.
+type AccountStore interface {
+	EnsureAccount(ctx context.Context, email string, admin bool) (Account, error)
+	Account(ctx context.Context, ident string) (Account, error) // id or e-mail
+	AccountByToken(ctx context.Context, hash []byte) (Account, error)
+	CreateToken(ctx context.Context, t Token) (Token, error)
+}
+
+// KeyStore keeps SSH public keys.
+type KeyStore interface {
+	Keys(ctx context.Context, accountID string) ([]Key, error)
+	CreateKey(ctx context.Context, k Key) (Key, error)
+	DeleteKey(ctx context.Context, id string) error
+	KeyByFingerprint(ctx context.Context, fingerprint string) (Key, error)
+}
+
+// AppStore keeps apps.
+type AppStore interface {
+	CreateApp(ctx context.Context, n NewApp) (App, error)
+	App(ctx context.Context, ident string) (App, error)      // name or id
+	Apps(ctx context.Context, ownerID string) ([]App, error) // "" is all
+	DeleteApp(ctx context.Context, id, actor string) error
+	DataKey(ctx context.Context, appID string) ([]byte, error) // wrapped
+}
+
+// NewApp is what the row of an app and its first release need.
+type NewApp struct {
+	ID        string
+	Name      string
+	OwnerID   string
+	Actor     string
+	DataKey   []byte // wrapped
+	ReleaseID string
+	Config    []byte // sealed, of release v1
+	MaxSlots  int
+}
+
+// ReleaseStore reads releases and builds.
+type ReleaseStore interface {
+	Releases(ctx context.Context, appID string, p Page) ([]Release, error)
+	Release(ctx context.Context, appID, ident string) (Release, error) // id, "v3" or "3"
+	ReleaseConfig(ctx context.Context, releaseID string) ([]byte, error)
+	Builds(ctx context.Context, appID string, p Page) ([]Build, error)
+	Build(ctx context.Context, appID, id string) (Build, error)
+}
+
+// DeployStore makes and reads deploys.
+type DeployStore interface {
+	// CreateDeploy queues one. A push supersedes a queued push of the same app.
+	CreateDeploy(ctx context.Context, d Deploy, patch []byte) (Deploy, error)
+	Deploy(ctx context.Context, appID, id string) (Deploy, error)
+	Deploys(ctx context.Context, appID string, p Page) ([]Deploy, error)
+	Output(ctx context.Context, deployID string) ([]byte, error)
+	AppendOutput(ctx context.Context, deployID string, chunk []byte) error
+	// Ahead counts the builds that wait or run before a queued push.
+	Ahead(ctx context.Context, deployID string) (int, error)
+}
+
+// DeployWork is what a worker does with deploys it holds the lease of.
+type DeployWork interface {
+	// Claim takes up the oldest deploy that nobody works on and that may go
+	// on; nil when there is none. A queued one is moved to its first stage.
+	Claim(ctx context.Context, owner string, canBuild bool) (*Deploy, error)
+	// Renew extends the leases of an owner; without deploys it is a no-op.
+	Renew(ctx context.Context, owner string) error
+	// Abandon ends the leases of an owner, so that another may go on at once.
+	Abandon(ctx context.Context, owner string) error
+	// Built stores the image of a deploy's build.
+	Built(ctx context.Context, d Deploy, owner string, img Image) error
+	// WriteRelease writes release vN in one transaction from what draft returns.
+	WriteRelease(ctx context.Context, d Deploy, owner string, draft func(context.Context, Draft) (Content, error)) (Deploy, error)
+	// Finish ends a deploy: live makes its release the current one.
+	Finish(ctx context.Context, d Deploy, owner string, o Outcome) (Deploy, error)
+}
+
+// Draft is what a release is made from, read under the app's lock.
+type Draft struct {
+	Deploy        Deploy
+	Patch         []byte // sealed, of a config change
+	ReleaseID     string // of the new row
+	Version       int
+	DataKey       []byte // wrapped
+	Current       Release
+	CurrentConfig []byte
+	Source        Release // rollback: the release to copy
+	SourceConfig  []byte
+	Build         Build // push
+}
+
+// Content is what a new release holds.
+type Content struct {
+	Description string
+	Commit      string
+	BuildID     string
+	Image       Image
+	Processes   map[string]Process
+	Config      []byte        // sealed
+	Deadline    time.Duration // for the rollout
+}
+
+// Outcome is how a deploy ended.
+type Outcome struct {
+	State  DeployState
+	Stage  DeployState
+	Reason string
+	Moved  bool // live: the branch has followed
+}
+
+// InstanceStore is what people see and change of instances and formation.
+type InstanceStore interface {
+	Instances(ctx context.Context, appID string) ([]Instance, error)
+	// Replace marks instances to be replaced start-first: all, a type, or one by name or id.
+	Replace(ctx context.Context, appID, ident, actor string) (int, error)
+	Formation(ctx context.Context, appID string) ([]Formation, error)
+	SetFormation(ctx context.Context, appID, actor string, c []Formation) error
+	Events(ctx context.Context, appID string, max int) ([]Event, error)
+}
+
+// Snapshot is an app as the reconcile loop sees it.
+type Snapshot struct {
+	App      App
+	State    scheduler.State
+	Target   Release // what shall run: of the rolling deploy, else the current one
+	Current  Release
+	Addrs    map[string]string // by instance
+	Names    map[string]string // by instance: "web.1"
+	Ports    map[string]int    // by release
+	Formed   map[string]int    // wanted by type
+	Crashing bool              // every web instance has crashed
+}
+
+// ReconcileStore is what the loop reads and commits.
+type ReconcileStore interface {
+	AppIDs(ctx context.Context) ([]string, error)
+	Snapshot(ctx context.Context, appID string) (Snapshot, error)
+	// Commit applies a plan if the app is still at revision, else ErrStale.
+	Commit(ctx context.Context, appID string, revision int64, ops []scheduler.Op) error
+	// Listen calls fn for each notice until ctx ends; after a lost connection
+	// it calls fn with NoticeAll, since notices may have been missed.
+	Listen(ctx context.Context, fn func(topic string)) error
+	Ping(ctx context.Context) error
+}
+
+// HostStore is what agents need.
+type HostStore interface {
+	EnsureHost(ctx context.Context, h scheduler.Host) (scheduler.Host, error)
+	Assigned(ctx context.Context, hostID string) ([]Placed, error)
+	Report(ctx context.Context, hostID string, s []agent.Status) ([]Transition, error)
+}
+
+// Placed is an instance with what its host must know of it.
+type Placed struct {
+	Instance Instance
+	Slot     int // of the app
+	DataKey  []byte
+	Config   []byte // sealed, of its release
+	Release  Release
+	Memory   int64
+	MilliCPU int64
+}
+
+// Transition is a change of an instance's state by a report.
+type Transition struct {
+	Instance Instance // as it is now
+	From, To string
+}
+
+// SettingStore keeps what the installation knows of itself.
+type SettingStore interface {
+	Setting(ctx context.Context, name string) ([]byte, error) // nil when absent
+	// SetSetting stores a value once; a second value is ErrStale.
+	SetSetting(ctx context.Context, name string, value []byte) error
+}
+
+// Topics of notices.
+const (
+	NoticeAll   = "all"   // anything may have changed
+	NoticeQueue = "queue" // a deploy may be claimed
+)
+
+// AppTopic is the topic of an app's changes.
+func AppTopic(appID string) string { return "app:" + appID }
+
+// HostTopic is the topic of a host's assignments.
+func HostTopic(hostID string) string { return "host:" + hostID }
+
+// DeployTopic is the topic of a deploy's state.
+func DeployTopic(id string) string { return "deploy:" + id }

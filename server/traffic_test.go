@@ -1,0 +1,100 @@
+package server
+
+import (
+	"testing"
+
+	"paas/router"
+)
+
+func routes(app string, targets ...string) []router.Route {
+	r := router.Route{Host: app + ".test", AppID: app, App: app}
+	for _, t := range targets {
+		r.Targets = append(r.Targets, router.Target{ID: t, Name: "web.1", Addr: "10.0.0.1:1"})
+	}
+	return []router.Route{r}
+}
+
+func TestNoTableBeforeAllAppsAreKnown(t *testing.T) {
+	tr := NewTraffic(NewBell())
+	tables := tr.Watch(t.Context(), "r")
+	tr.SetApp("a", routes("a", "1"))
+	select {
+	case table := <-tables:
+		t.Fatalf("a partial table went out: %+v", table)
+	default:
+	}
+	tr.Loaded()
+	if table := <-tables; len(table.Routes) != 1 {
+		t.Fatalf("table %+v", table)
+	}
+}
+
+func TestQuietNeedsEveryRoutersAck(t *testing.T) {
+	tr := NewTraffic(NewBell())
+	tr.SetApp("a", routes("a", "old"))
+	tr.Loaded()
+	one, two := tr.Watch(t.Context(), "one"), tr.Watch(t.Context(), "two")
+	v1, w1 := <-one, <-two
+	tr.Ack(router.Ack{Router: "one", Version: v1.Version})
+	tr.Ack(router.Ack{Router: "two", Version: w1.Version})
+	if tr.Quiet("old") {
+		t.Fatal("quiet while it is in the table")
+	}
+	tr.SetApp("a", routes("a", "new"))
+	v2 := <-one
+	tr.Ack(router.Ack{Router: "one", Version: v2.Version})
+	if tr.Quiet("old") || tr.Serving("new") {
+		t.Fatal("quiet or serving before the second router acknowledged")
+	}
+	tr.Ack(router.Ack{Router: "two", Version: v2.Version, Busy: map[string]int{"old": 1}})
+	if tr.Quiet("old") {
+		t.Fatal("quiet with a request in flight")
+	}
+	if !tr.Serving("new") {
+		t.Fatal("not serving though all acknowledged")
+	}
+	tr.Ack(router.Ack{Router: "two", Version: v2.Version})
+	if !tr.Quiet("old") {
+		t.Fatal("not quiet")
+	}
+}
+
+func TestNothingIsQuietWithoutARouter(t *testing.T) {
+	tr := NewTraffic(NewBell())
+	tr.Loaded()
+	if tr.Quiet("x") || tr.Serving("x") {
+		t.Fatal("a router that is away may still serve from its snapshot")
+	}
+}
+
+func TestAckWakesTheApp(t *testing.T) {
+	bell := NewBell()
+	wake, stop := bell.Listen(AppTopic("a"))
+	defer stop()
+	tr := NewTraffic(bell)
+	tr.SetApp("a", routes("a", "1"))
+	tr.Loaded()
+	table := <-tr.Watch(t.Context(), "r")
+	tr.Ack(router.Ack{Router: "r", Version: table.Version})
+	if topic := <-wake; topic != AppTopic("a") {
+		t.Fatalf("topic %q", topic)
+	}
+}
+
+func TestVersionsGrowAndEqualRoutesPublishNothing(t *testing.T) {
+	tr := NewTraffic(NewBell())
+	tr.SetApp("a", routes("a", "1"))
+	tr.Loaded()
+	tables := tr.Watch(t.Context(), "r")
+	first := <-tables
+	tr.SetApp("a", routes("a", "1"))
+	select {
+	case table := <-tables:
+		t.Fatalf("published %+v", table)
+	default:
+	}
+	tr.SetApp("a", nil)
+	if second := <-tables; second.Version <= first.Version || len(second.Routes) != 0 {
+		t.Fatalf("second %+v after %+v", second, first)
+	}
+}
