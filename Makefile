@@ -58,7 +58,7 @@ lint: tools ## gofmt, vet, golangci-lint, shellcheck, compose file, govulncheck
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@scripts/fuzz.sh
 
-bench-push: deps build ## from git push to the first answer, measured
+bench-push: up ## from git push to the first answer, measured on the paas of make up
 	@go run ./bench/push
 
 clean: ## remove what was built

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Removes the data directory of a paas that is down: every app, release, image
-# and key of it. Asks for nothing else; refuses while something runs.
+# Removes the data directory of a paas that is down, every app, release, image
+# and key of it, and what the engine pulled from its registry. Refuses while
+# something runs.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -17,4 +18,9 @@ if grep -q " $PAAS_DATA/" /proc/mounts; then
 	die "clean-data: something is mounted below $PAAS_DATA; nothing was removed" "grep $PAAS_DATA /proc/mounts"
 fi
 rm -rf -- "$PAAS_DATA"
+if docker_answers; then
+	images=$(docker -H "unix://$DOCKER_SOCK" image ls -q --no-trunc --filter "reference=${PAAS_REGISTRY:-127.0.0.1:5500}/*" | sort -u)
+	# shellcheck disable=SC2086 # a list of ids
+	[ -z "$images" ] || docker -H "unix://$DOCKER_SOCK" image rm -f $images >/dev/null
+fi
 say "Removed $PAAS_DATA."

@@ -23,6 +23,8 @@ has runc || need runc
 has git || need git
 has ssh || need openssh-client
 has iptables || need iptables
+# Build steps get a network of their own with these, apart from the host's loopback.
+[ -x /usr/lib/cni/bridge ] || need containernetworking-plugins
 has curl || need curl
 has tar || need tar
 has ps || need procps

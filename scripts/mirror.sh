@@ -38,12 +38,12 @@ bases() {
 }
 
 imported() {
-	bin/paas mirror list --registry "$registry" --auth-file "$PAAS_DATA/registry/auth.json" 2>/dev/null |
+	bin/paas mirror:list --registry "$registry" --auth-file "$PAAS_DATA/registry/auth.json" 2>/dev/null |
 		awk '{print $1}' | grep -qE "(^|/)$1\$"
 }
 
 import() {
-	bin/paas mirror import "$@" --registry "$registry" --auth-file "$PAAS_DATA/registry/auth.json"
+	bin/paas mirror:import "$@" --registry "$registry" --auth-file "$PAAS_DATA/registry/auth.json"
 }
 
 # apt_mirror: where this machine gets Debian from; nothing on other

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -205,6 +204,18 @@ func (s *Service) Deploy(ctx context.Context, actor Account, app, id string) (De
 	return s.store.Deploy(ctx, a.ID, id)
 }
 
+// Events lists what happened to an app, newest first.
+func (s *Service) Events(ctx context.Context, actor Account, app string) ([]Event, error) {
+	a, err := s.App(ctx, actor, app)
+	if err != nil {
+		return nil, err
+	}
+	return s.store.Events(ctx, a.ID, maxEvents)
+}
+
+// maxEvents is how far back Events looks.
+const maxEvents = 1000
+
 // Follow copies a deploy's output from its beginning and goes on until the
 // deploy has ended, then gives it as it ended.
 func (s *Service) Follow(ctx context.Context, actor Account, app, deployID string, out io.Writer) (Deploy, error) {
@@ -214,6 +225,3 @@ func (s *Service) Follow(ctx context.Context, actor Account, app, deployID strin
 	}
 	return s.pipeline.follow(ctx, d, out)
 }
-
-// shortRef is "main" of refs/heads/main.
-func shortRef(ref string) string { return strings.TrimPrefix(ref, "refs/heads/") }

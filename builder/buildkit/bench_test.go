@@ -35,11 +35,11 @@ func benchBuild(b *testing.B, cfg buildkit.Config, next func(i int) map[string]s
 }
 
 func BenchmarkNoChange(b *testing.B) {
-	benchBuild(b, shared.config(), func(int) map[string]string { return map[string]string{"Dockerfile": hello, "run": "x"} })
+	benchBuild(b, shared(b).config(), func(int) map[string]string { return map[string]string{"Dockerfile": hello, "run": "x"} })
 }
 
 func BenchmarkOneLineChange(b *testing.B) {
-	benchBuild(b, shared.config(), func(i int) map[string]string {
+	benchBuild(b, shared(b).config(), func(i int) map[string]string {
 		return map[string]string{"Dockerfile": hello, "run": "x", "line": fmt.Sprintf("%010d", i+rand.IntN(1<<30))}
 	})
 }
@@ -47,7 +47,7 @@ func BenchmarkOneLineChange(b *testing.B) {
 // BenchmarkOneLineChangeRun adds a RUN step, whose overhead is what runc and
 // the network cost.
 func BenchmarkOneLineChangeRun(b *testing.B) {
-	benchBuild(b, shared.config(), func(i int) map[string]string {
+	benchBuild(b, shared(b).config(), func(i int) map[string]string {
 		return map[string]string{
 			"Dockerfile": "FROM tool:1\nCOPY . /app/\nRUN [\"/tool\", \"print\", \"x\"]\nCMD [\"/tool\"]\n",
 			"line":       fmt.Sprintf("%010d", i+rand.IntN(1<<30)),
@@ -65,7 +65,7 @@ func BenchmarkBinaryChange(b *testing.B) {
 	}
 	for _, compression := range []string{"gzip", "uncompressed"} {
 		b.Run(compression, func(b *testing.B) {
-			cfg := shared.config()
+			cfg := shared(b).config()
 			cfg.Compression = compression
 			benchBuild(b, cfg, func(i int) map[string]string {
 				return map[string]string{"Dockerfile": hello, "run": fmt.Sprintf("%010d", rand.IntN(1<<30)) + string(body)}

@@ -14,7 +14,7 @@ import (
 const hello = "FROM scratch\nCOPY . /app/\nEXPOSE 8080\nUSER 1000\nENTRYPOINT [\"/app/run\"]\nCMD [\"serve\"]\n"
 
 func TestBuildsAndDescribesTheImage(t *testing.T) {
-	b := shared.builder(t)
+	b := shared(t).builder(t)
 	img, out := mustBuild(t, b, tree(map[string]string{"Dockerfile": hello, "run": "#!x", "dir/data": "42"}))
 	if !strings.HasPrefix(img.Digest, "sha256:") || img.Size <= 0 || img.Port != 8080 || img.User != "1000" || img.Arch == "" ||
 		strings.Join(img.Entrypoint, " ") != "/app/run" || strings.Join(img.Cmd, " ") != "serve" {
@@ -23,11 +23,11 @@ func TestBuildsAndDescribesTheImage(t *testing.T) {
 	if !strings.Contains(out, "       [1/1] COPY . /app/\n") {
 		t.Errorf("output = %q", out)
 	}
-	got := shared.files(t, app(t), img.Digest)
+	got := shared(t).files(t, app(t), img.Digest)
 	if got["app/run"] != "#!x" || got["app/dir/data"] != "42" {
 		t.Errorf("files = %v", got)
 	}
-	file, err := shared.pull(t, app(t), img.Digest).ConfigFile()
+	file, err := shared(t).pull(t, app(t), img.Digest).ConfigFile()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func (c *counting) Open(name string) (fs.File, error) {
 }
 
 func TestSecondBuildIsCachedAndSendsOnlyWhatChanged(t *testing.T) {
-	b := shared.builder(t)
+	b := shared(t).builder(t)
 	files := map[string]string{"Dockerfile": hello, "run": "version 1", "a": "a", "b/c": "c"}
 	first, _ := mustBuild(t, b, tree(files))
 
@@ -79,19 +79,19 @@ func TestSecondBuildIsCachedAndSendsOnlyWhatChanged(t *testing.T) {
 	if src.opened["run"] != 1 || src.opened["a"] != 0 || src.opened["b/c"] != 0 {
 		t.Errorf("sent: %v, want run only", src.opened)
 	}
-	if got := shared.files(t, app(t), third.Digest); got["app/run"] != "version 2" || got["app/a"] != "a" {
+	if got := shared(t).files(t, app(t), third.Digest); got["app/run"] != "version 2" || got["app/a"] != "a" {
 		t.Errorf("files = %v", got)
 	}
 }
 
 func TestTreeWithoutTimesIsStillRight(t *testing.T) {
-	b := shared.builder(t)
+	b := shared(t).builder(t)
 	timeless := func(body string) fstest.MapFS {
 		return fstest.MapFS{"Dockerfile": {Data: []byte(hello)}, "run": {Data: []byte(body)}}
 	}
 	mustBuild(t, b, timeless("version 1"))
 	img, _ := mustBuild(t, b, timeless("version 2"))
-	if got := shared.files(t, app(t), img.Digest); got["app/run"] != "version 2" {
+	if got := shared(t).files(t, app(t), img.Digest); got["app/run"] != "version 2" {
 		t.Errorf("files = %v", got)
 	}
 }
@@ -101,8 +101,8 @@ func TestSymlinksStayLinks(t *testing.T) {
 	for name, target := range map[string]string{"inside": "run", "out": "../../etc/passwd", "abs": "/etc/passwd", "dir": "d", "loop": "loop"} {
 		src[name] = &fstest.MapFile{Data: []byte(target), Mode: fs.ModeSymlink | 0o777, ModTime: day}
 	}
-	img, _ := mustBuild(t, shared.builder(t), src)
-	got := shared.files(t, app(t), img.Digest)
+	img, _ := mustBuild(t, shared(t).builder(t), src)
+	got := shared(t).files(t, app(t), img.Digest)
 	for name, want := range map[string]string{
 		"app/inside": "-> run", "app/out": "-> ../../etc/passwd", "app/abs": "-> /etc/passwd", "app/dir": "-> d", "app/loop": "-> loop", "app/d/f": "y",
 	} {
@@ -116,8 +116,8 @@ func TestDockerignoreIsHonoured(t *testing.T) {
 	src := &counting{MapFS: tree(map[string]string{
 		"Dockerfile": hello, ".dockerignore": "secret*\n**/*.log\n!keep.log\n", "run": "x", "secret.key": "s", "d/x.log": "l", "keep.log": "k",
 	}), opened: map[string]int{}}
-	img, _ := mustBuild(t, shared.builder(t), src)
-	got := shared.files(t, app(t), img.Digest)
+	img, _ := mustBuild(t, shared(t).builder(t), src)
+	got := shared(t).files(t, app(t), img.Digest)
 	for _, name := range []string{"app/secret.key", "app/d/x.log"} {
 		if _, ok := got[name]; ok {
 			t.Errorf("%s is in the image", name)
@@ -136,8 +136,8 @@ func TestFilesInGoodOrderAndOddNames(t *testing.T) {
 	for _, name := range []string{"a.txt", "a/x", "a-b/y", "a/.z", "ü/é", "with space", "-rf", "new\nline", "tab\there", `back\slash`} {
 		files[name] = name
 	}
-	img, _ := mustBuild(t, shared.builder(t), tree(files))
-	got := shared.files(t, app(t), img.Digest)
+	img, _ := mustBuild(t, shared(t).builder(t), tree(files))
+	got := shared(t).files(t, app(t), img.Digest)
 	for name, body := range files {
 		if got["app/"+name] != body {
 			t.Errorf("%q = %q", name, got["app/"+name])
@@ -146,7 +146,7 @@ func TestFilesInGoodOrderAndOddNames(t *testing.T) {
 }
 
 func TestRunStepsAndTheMirror(t *testing.T) {
-	img, out := mustBuild(t, shared.builder(t), tree(map[string]string{
+	img, out := mustBuild(t, shared(t).builder(t), tree(map[string]string{
 		"Dockerfile": "# syntax=docker/dockerfile:1\nFROM debian:bookworm-slim\nRUN [\"/tool\", \"print\", \"hello\", \"from RUN\"]\nCMD [\"/tool\"]\n",
 	}))
 	for _, want := range []string{"[1/2] FROM docker.io/library/debian:bookworm-slim", "[2/2] RUN [\"/tool\"", "       hello from RUN\n"} {
@@ -154,21 +154,21 @@ func TestRunStepsAndTheMirror(t *testing.T) {
 			t.Errorf("output lacks %q:\n%s", want, out)
 		}
 	}
-	if _, ok := shared.files(t, app(t), img.Digest)["tool"]; !ok {
+	if _, ok := shared(t).files(t, app(t), img.Digest)["tool"]; !ok {
 		t.Error("the base image's file is not in the image")
 	}
 }
 
 func TestRunStepsDoNotReachTheHostsLoopback(t *testing.T) {
-	if shared.bkd.Network() != "bridge" {
-		t.Fatalf("network = %s; the CNI plugins are needed: apt-get install containernetworking-plugins", shared.bkd.Network())
+	if shared(t).bkd.Network() != "bridge" {
+		t.Fatalf("network = %s; the CNI plugins are needed: apt-get install containernetworking-plugins", shared(t).bkd.Network())
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = ln.Close() }()
-	_, out := fails(t, shared.builder(t), tree(map[string]string{
+	_, out := fails(t, shared(t).builder(t), tree(map[string]string{
 		"Dockerfile": "FROM tool:1\nRUN [\"/tool\", \"dial\", \"" + ln.Addr().String() + "\"]\n",
 	}))
 	if !strings.Contains(out, "no way:") {
@@ -177,7 +177,7 @@ func TestRunStepsDoNotReachTheHostsLoopback(t *testing.T) {
 }
 
 func TestParallelBuildsOfOneApp(t *testing.T) {
-	b := shared.builder(t)
+	b := shared(t).builder(t)
 	var wg sync.WaitGroup
 	repo := app(t)
 	for i := range 4 {
@@ -188,7 +188,7 @@ func TestParallelBuildsOfOneApp(t *testing.T) {
 				t.Errorf("%v\n%s", err, out)
 				return
 			}
-			if got := shared.files(t, repo, img.Digest)["app/run"]; got != files["run"] {
+			if got := shared(t).files(t, repo, img.Digest)["app/run"]; got != files["run"] {
 				t.Errorf("image %d holds %q", i, got)
 			}
 		})
@@ -197,7 +197,7 @@ func TestParallelBuildsOfOneApp(t *testing.T) {
 }
 
 func TestLongOutputIsCut(t *testing.T) {
-	cfg := shared.config()
+	cfg := shared(t).config()
 	cfg.MaxOutput = 100 << 10
 	_, out := mustBuild(t, newBuilder(t, cfg), tree(map[string]string{"Dockerfile": "FROM tool:1\nRUN [\"/tool\", \"flood\"]\n"}))
 	if len(out) > 110<<10 || !strings.HasSuffix(out, "[the rest of the build's output is not shown]\n") {
@@ -206,7 +206,7 @@ func TestLongOutputIsCut(t *testing.T) {
 }
 
 func TestUncompressedLayers(t *testing.T) {
-	cfg := shared.config()
+	cfg := shared(t).config()
 	cfg.Compression = "uncompressed"
 	img, _ := mustBuild(t, newBuilder(t, cfg), tree(map[string]string{"Dockerfile": hello, "run": strings.Repeat("z", 1<<20)}))
 	if img.Size < 1<<20 {
@@ -215,7 +215,7 @@ func TestUncompressedLayers(t *testing.T) {
 }
 
 func TestBuildsAreQuickWhenNothingChanged(t *testing.T) {
-	b := shared.builder(t)
+	b := shared(t).builder(t)
 	src := tree(map[string]string{"Dockerfile": hello, "run": "x"})
 	mustBuild(t, b, src)
 	began := time.Now()

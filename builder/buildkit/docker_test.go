@@ -23,12 +23,12 @@ func TestDockerEnginePullsWhatWasPushed(t *testing.T) {
 	}}
 	for _, compression := range []string{"gzip", "uncompressed"} {
 		t.Run(compression, func(t *testing.T) {
-			cfg := shared.config()
+			cfg := shared(t).config()
 			cfg.Compression = compression
 			img, _ := mustBuild(t, newBuilder(t, cfg), tree(map[string]string{"Dockerfile": hello, "run": compression}))
-			ref := shared.reg.Addr() + "/" + app(t) + "@" + img.Digest
+			ref := shared(t).reg.Addr() + "/" + app(t) + "@" + img.Digest
 			user, secret := cfg.Auth(app(t))
-			auth, err := json.Marshal(map[string]string{"username": user, "password": secret, "serveraddress": shared.reg.Addr()})
+			auth, err := json.Marshal(map[string]string{"username": user, "password": secret, "serveraddress": shared(t).reg.Addr()})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -17,7 +17,7 @@ import (
 )
 
 func TestFailuresOfThePusher(t *testing.T) {
-	b := shared.builder(t)
+	b := shared(t).builder(t)
 	for what, tc := range map[string]struct {
 		files  map[string]string
 		reason string
@@ -34,7 +34,7 @@ func TestFailuresOfThePusher(t *testing.T) {
 		"unknown-stage":    {map[string]string{"Dockerfile": "FROM scratch\nCOPY --from=127.0.0.1:1/x:1 /a /\n"}, "base image 127.0.0.1:1/x:1", "COPY --from"},
 		"failing-run":      {map[string]string{"Dockerfile": "FROM tool:1\nRUN [\"/tool\", \"fail\"]\n"}, "RUN /tool fail failed with exit code 7", "   2 | >>> RUN"},
 		"no-shell":         {map[string]string{"Dockerfile": "FROM tool:1\nRUN echo hi\n"}, "", ">>> RUN echo hi"},
-		"other-apps-image": {map[string]string{"Dockerfile": "FROM " + shared.reg.Addr() + "/someone-else\nCMD [\"x\"]\n"}, "not found", ""},
+		"other-apps-image": {map[string]string{"Dockerfile": "FROM " + shared(t).reg.Addr() + "/someone-else\nCMD [\"x\"]\n"}, "not found", ""},
 		"bad-name":         {map[string]string{"Dockerfile": hello, "x\xff": "y"}, "not valid UTF-8", `x\xff`},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -55,13 +55,13 @@ func TestFailuresOfThePusher(t *testing.T) {
 // TestImageOfAnotherAppIsOutOfReach also when its layers are in buildkitd's
 // cache and its digest is known.
 func TestImageOfAnotherAppIsOutOfReach(t *testing.T) {
-	b := shared.builder(t)
+	b := shared(t).builder(t)
 	victim := builder.Request{AppID: "victim", Commit: "c", Source: tree(map[string]string{"Dockerfile": hello, "run": "secret"})}
 	img, err := b.Build(t.Context(), victim, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	ref := shared.reg.Addr() + "/victim@" + img.Digest
+	ref := shared(t).reg.Addr() + "/victim@" + img.Digest
 	for _, dockerfile := range []string{"FROM " + ref + "\n", "FROM scratch\nCOPY --from=" + ref + " / /\n"} {
 		for range 2 {
 			f, _ := fails(t, b, tree(map[string]string{"Dockerfile": dockerfile}))
@@ -73,7 +73,7 @@ func TestImageOfAnotherAppIsOutOfReach(t *testing.T) {
 }
 
 func TestImageAboveTheLimit(t *testing.T) {
-	cfg := shared.config()
+	cfg := shared(t).config()
 	cfg.MaxImageBytes = 3 << 20
 	f, _ := fails(t, newBuilder(t, cfg), tree(map[string]string{"Dockerfile": "FROM tool:1\nRUN [\"/tool\", \"big\", \"xxxx\"]\n"}))
 	if !strings.Contains(f.Reason, "larger than 3 MiB") || !strings.Contains(f.Detail, ".dockerignore") {
@@ -105,7 +105,7 @@ func TestCancelEndsTheBuild(t *testing.T) {
 	why := errors.New("build exceeded 15 min")
 	out := &watch{word: "waiting", act: func() { cancel(why) }}
 	began := time.Now()
-	_, err := shared.builder(t).Build(ctx, builder.Request{AppID: app(t), Commit: "c", Source: tree(waits)}, out)
+	_, err := shared(t).builder(t).Build(ctx, builder.Request{AppID: app(t), Commit: "c", Source: tree(waits)}, out)
 	if !errors.Is(err, why) {
 		t.Fatalf("err = %v", err)
 	}
@@ -119,7 +119,7 @@ func TestAudienceThatLeavesDoesNotEndTheBuild(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err := shared.builder(t).Build(t.Context(), builder.Request{AppID: app(t), Commit: "c",
+	_, err := shared(t).builder(t).Build(t.Context(), builder.Request{AppID: app(t), Commit: "c",
 		Source: tree(map[string]string{"Dockerfile": hello, "run": "x"})}, w)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestAudienceThatLeavesDoesNotEndTheBuild(t *testing.T) {
 }
 
 func TestBuildkitdDown(t *testing.T) {
-	cfg := shared.config()
+	cfg := shared(t).config()
 	cfg.Addr, cfg.RetryWait = "unix://"+filepath.Join(t.TempDir(), "none.sock"), 200*time.Millisecond
 	b := newBuilder(t, cfg)
 	_, _, err := build(t, b, tree(map[string]string{"Dockerfile": hello, "run": "x"}))
@@ -140,7 +140,7 @@ func TestBuildkitdDown(t *testing.T) {
 }
 
 func TestRegistryDown(t *testing.T) {
-	cfg := shared.config()
+	cfg := shared(t).config()
 	cfg.Registry = "127.0.0.1:1"
 	_, out, err := build(t, newBuilder(t, cfg), tree(map[string]string{"Dockerfile": hello, "run": "x"}))
 	if !errors.Is(err, builder.ErrUnavailable) || !strings.Contains(err.Error(), "registry at 127.0.0.1:1") {
@@ -149,7 +149,7 @@ func TestRegistryDown(t *testing.T) {
 }
 
 func TestRegistryRefusesTheCredentials(t *testing.T) {
-	cfg := shared.config()
+	cfg := shared(t).config()
 	cfg.Auth = func(string) (string, string) { return "someone", "else" }
 	_, _, err := build(t, newBuilder(t, cfg), tree(map[string]string{"Dockerfile": hello, "run": "x"}))
 	var f *builder.Failure

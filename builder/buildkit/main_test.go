@@ -34,30 +34,39 @@ const (
 	version  = "v0.33.1" // of the module in go.mod
 )
 
-// shared is one registry and one buildkitd for the tests that do not stop them.
-var shared *house
+// first is the house of the tests that do not stop anything. It is opened by
+// the test that needs it first: fuzzing starts this program many times over.
+var first = sync.OnceValues(func() (*house, error) {
+	dir, err := os.MkdirTemp("", "paas-buildkit-")
+	if err != nil {
+		return nil, err
+	}
+	h, err := open(dir, 1)
+	opened = h
+	return h, err
+})
+
+var opened *house
 
 func TestMain(m *testing.M) {
-	code, err := runAll(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
+	code := m.Run()
+	if opened != nil {
+		opened.close()
+		if err := os.RemoveAll(opened.dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
 	}
 	os.Exit(code)
 }
 
-func runAll(m *testing.M) (code int, err error) {
-	dir, err := os.MkdirTemp("", "paas-buildkit-")
+func shared(tb testing.TB) *house {
+	tb.Helper()
+	h, err := first()
 	if err != nil {
-		return 1, err
+		tb.Fatal(err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	shared, err = open(dir, 1)
-	if err != nil {
-		return 1, err
-	}
-	defer shared.close()
-	return m.Run(), nil
+	return h
 }
 
 // house is a registry and a buildkitd below one directory.

@@ -43,7 +43,11 @@ func (c *cli) deployCommands() []*cobra.Command {
 		}
 		return nil
 	})
-	return []*cobra.Command{builds, build, deploys, info, output}
+	events := &cobra.Command{Use: "events", Short: "list what happened to an app, newest first", Args: takes(0, 0)}
+	eventsNum := events.Flags().IntP("num", "n", 30, "how many")
+	eventsJSON := events.Flags().Bool("json", false, "print JSON")
+	c.onApp(events, func(s *session, _ []string) error { return s.listEvents(*eventsNum, *eventsJSON) })
+	return []*cobra.Command{builds, build, deploys, info, output, events}
 }
 
 func short(commit *string) string {
@@ -151,4 +155,23 @@ func value(s *string) string {
 		return ""
 	}
 	return *s
+}
+
+func (s *session) listEvents(n int, asJSON bool) error {
+	events, err := s.api.Events(s.ctx, s.app)
+	if err != nil {
+		return err
+	}
+	events = events[:min(max(n, 0), len(events))]
+	if asJSON {
+		return s.json(notNil(events))
+	}
+	s.header("%s Events", appName(s.app))
+	s.say("")
+	rows := make([][]string, len(events))
+	for i, e := range events {
+		rows[i] = []string{when(e.CreatedAt, time.Now()), e.Kind, e.Actor, e.Text}
+	}
+	table(s.out, rows)
+	return nil
 }

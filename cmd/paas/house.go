@@ -38,19 +38,19 @@ type house struct {
 	services *floor
 	ground   *floor
 
-	bell     *server.Bell
-	traffic  *server.Traffic
-	router   *router.Router
-	registry *registry.Registry
-	builder  *buildkit.Builder
-	store    *postgres.Store
-	keyring  *server.Keyring
-	logs     *logd.Store
-	repos    *gitd.Repos
-	service  *server.Service
-	ssh      *gitd.Server
-	api      *httpd.Server
-	runtime  *docker.Runtime
+	bell    *server.Bell
+	traffic *server.Traffic
+	router  *router.Router
+	images  images
+	builder *buildkit.Builder
+	store   *postgres.Store
+	keyring *server.Keyring
+	logs    *logd.Store
+	repos   *gitd.Repos
+	service *server.Service
+	ssh     *gitd.Server
+	api     *httpd.Server
+	runtime *docker.Runtime
 }
 
 // floor runs parts until its context ends; the first that fails ends it.
@@ -150,17 +150,42 @@ func (h *house) openRouter(context.Context) (err error) {
 	return nil
 }
 
+// images is where the apps' images are kept.
+type images struct {
+	addr string
+	auth registry.Auth
+	// repo gives the credentials a build gets: for its own repository only.
+	repo func(repo string) (user, password string)
+}
+
 func (h *house) openRegistry(context.Context) error {
+	if h.s.externalRegistry != "" {
+		return h.useRegistry()
+	}
 	auth, err := registry.EnsureAuth(h.data.join("registry", "auth.json"))
 	if err != nil {
 		return err
 	}
-	h.registry, err = registry.New(registry.Config{Addr: h.s.registry, Dir: h.data.join("registry"), User: auth.User, Password: auth.Password}, h.log)
+	reg, err := registry.New(registry.Config{Addr: h.s.registry, Dir: h.data.join("registry"), User: auth.User, Password: auth.Password}, h.log)
 	if err != nil {
 		return portHint(err, "--registry", h.s.registry)
 	}
-	h.ground.run("registry", h.registry.Run)
+	h.ground.run("registry", reg.Run)
+	h.images = images{addr: reg.Addr(), auth: auth, repo: func(repo string) (user, password string) {
+		a := registry.RepoAuth(auth.Password, repo)
+		return a.User, a.Password
+	}}
 	return nil
+}
+
+// useRegistry takes a registry that others run.
+func (h *house) useRegistry() (err error) {
+	h.images.addr = h.s.externalRegistry
+	if h.s.externalRegistryAuth != "" {
+		h.images.auth, err = registry.ReadAuth(h.s.externalRegistryAuth)
+	}
+	h.images.repo = func(string) (user, password string) { return h.images.auth.User, h.images.auth.Password }
+	return err
 }
 
 func (h *house) openPostgres(ctx context.Context) error {
@@ -183,7 +208,7 @@ func (h *house) openBuilder(ctx context.Context) error {
 			return err
 		}
 		bk, err := child.NewBuildkitd(child.BuildkitdConfig{Bin: bin, Root: h.data.join("buildkit"),
-			RegistryAddr: h.registry.Addr(), MirrorDockerIO: h.s.mirror, MaxParallelism: 2 * h.s.maxBuilds,
+			RegistryAddr: h.images.addr, MirrorDockerIO: h.s.mirror, MaxParallelism: 2 * h.s.maxBuilds,
 			Env: buildEnv(os.Environ())}, h.log)
 		if err != nil {
 			return err
@@ -191,13 +216,8 @@ func (h *house) openBuilder(ctx context.Context) error {
 		h.ground.run("buildkitd", bk.Run)
 		h.s.buildkit = bk.Addr()
 	}
-	auth := h.registry.Auth()
 	var err error
-	h.builder, err = buildkit.New(buildkit.Config{Addr: h.s.buildkit, Registry: h.registry.Addr(),
-		Auth: func(repo string) (user, password string) {
-			a := registry.RepoAuth(auth.Password, repo)
-			return a.User, a.Password
-		}}, h.log)
+	h.builder, err = buildkit.New(buildkit.Config{Addr: h.s.buildkit, Registry: h.images.addr, Auth: h.images.repo}, h.log)
 	return err
 }
 
@@ -245,15 +265,14 @@ func (h *house) openServer(ctx context.Context) (err error) {
 }
 
 func (h *house) openAgent(context.Context) error {
-	auth := h.registry.Auth()
 	var err error
 	h.runtime, err = docker.New(docker.Config{Socket: "unix://" + h.s.docker, Cluster: h.data.cluster,
-		RegistryAuth: map[string]docker.Credentials{h.registry.Addr(): {User: auth.User, Password: auth.Password}}}, h.log)
+		RegistryAuth: map[string]docker.Credentials{h.images.addr: {User: h.images.auth.User, Password: h.images.auth.Password}}}, h.log)
 	if err != nil {
 		return err
 	}
 	control := server.NewControl(server.ControlConfig{
-		Image:   func(appID, digest string) string { return h.registry.Addr() + "/" + appID + "@" + digest },
+		Image:   func(appID, digest string) string { return h.images.addr + "/" + appID + "@" + digest },
 		Subnets: h.s.pool, SubnetBits: subnetBits, BootTimeout: h.s.bootTimeout, Grace: h.s.stopTimeout,
 		Host: func(app string) string { return app + "." + h.s.domain },
 	}, h.store, h.keyring, h.bell, h.logs, h.log)

@@ -72,7 +72,8 @@ func (c *cli) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%s", err) })
 	root.PersistentFlags().StringVar(&c.server, "server", "",
 		"server to speak to: HOST[:PORT] of a login, http(s)://… or unix:///…")
-	root.AddCommand(standaloneCommand(), doctorCommand(), mirrorCommand())
+	root.AddCommand(standaloneCommand(), doctorCommand())
+	root.AddCommand(mirrorCommands()...)
 	root.AddCommand(c.commands()...)
 	return root
 }

@@ -34,19 +34,11 @@ func (f *mirrorFlags) target() (registry.Target, error) {
 	return registry.Target{Addr: f.addr, Auth: auth}, err
 }
 
-// mirrorCommand is the group of commands for the stand-ins of base images. The
-// group itself only prints its help; its members are named mirror:….
-func mirrorCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "mirror",
-		Short: "Stand-ins of Docker Hub's official images for builds without internet",
-		Long: "The embedded registry is BuildKit's mirror for docker.io. An image imported here is what\n" +
-			"`FROM debian:bookworm-slim` means in a Dockerfile; what is not here comes from Docker Hub.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-	}
-	cmd.AddCommand(mirrorImportCommand(), mirrorListCommand())
-	return cmd
+// mirrorCommands handle the stand-ins of Docker Hub's official images. The
+// embedded registry is BuildKit's mirror for docker.io: an image imported here
+// is what `FROM debian:bookworm-slim` means; what is not here comes from there.
+func mirrorCommands() []*cobra.Command {
+	return []*cobra.Command{mirrorImportCommand(), mirrorListCommand()}
 }
 
 func mirrorImportCommand() *cobra.Command {
@@ -55,8 +47,8 @@ func mirrorImportCommand() *cobra.Command {
 		cfg registry.ImageConfig
 	)
 	cmd := &cobra.Command{
-		Use:     "import IMAGE ROOTFS.TAR",
-		Short:   "Store a root filesystem as the stand-in of an official image",
+		Use:     "mirror:import IMAGE ROOTFS.TAR",
+		Short:   "store a root filesystem as the stand-in of a Docker Hub image (operator)",
 		Example: "  paas mirror:import debian:bookworm-slim rootfs.tar --cmd bash",
 		Args:    cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -89,7 +81,7 @@ func mirrorListCommand() *cobra.Command {
 		asJSON bool
 	)
 	cmd := &cobra.Command{
-		Use:   "list",
+		Use:   "mirror:list",
 		Short: "List the stand-ins",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

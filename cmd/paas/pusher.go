@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"io"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"paas/server"
+	"paas/server/api"
 	"paas/server/gitd"
 )
 
@@ -51,19 +51,11 @@ func (p pusher) Push(ctx context.Context, g gitd.Push, out io.Writer) error {
 	return p.service.Push(ctx, server.Push{AppID: g.AppID, UserID: g.By.AccountID, Ref: g.Ref, Old: g.Old, Commit: g.New}, out)
 }
 
-// loginLine is the line `paas login` reads.
-type loginLine struct {
-	URL       string    `json:"url"`
-	Token     string    `json:"token"`
-	Email     string    `json:"email"`
-	ExpiresAt time.Time `json:"expires_at"`
-}
-
 // Login makes a token for who proved a key.
 func (p pusher) Login(ctx context.Context, by gitd.Identity) (any, error) {
 	secret, t, err := p.service.Login(ctx, by.AccountID)
 	if err != nil {
 		return nil, err
 	}
-	return loginLine{URL: p.apiURL, Token: secret, Email: by.Email, ExpiresAt: t.ExpiresAt}, nil
+	return api.Login{URL: p.apiURL, Token: secret, Email: by.Email, ExpiresAt: t.ExpiresAt}, nil
 }

@@ -27,6 +27,9 @@ type settings struct {
 	postgres string
 	buildkit string
 
+	externalRegistry     string
+	externalRegistryAuth string
+
 	docker    string
 	buildkitd string
 	mirror    bool
@@ -84,6 +87,8 @@ func (s *settings) flags(cmd *cobra.Command) {
 	f.StringVar(&s.api, "api", "127.0.0.1:8081", "address of the HTTP API; TLS when a certificate is given")
 	f.StringVar(&s.apiURL, "api-url", "", "URL of the API as clients reach it (default: from --api)")
 	f.StringVar(&s.registry, "registry", "127.0.0.1:5500", "loopback address of the embedded image registry")
+	f.StringVar(&s.externalRegistry, "external-registry", "", "host:port of a registry to use instead of the embedded one")
+	f.StringVar(&s.externalRegistryAuth, "external-registry-auth", "", "its credentials: a JSON file {\"user\":…,\"password\":…}, mode 0600")
 	f.StringVar(&s.postgres, "postgres", "", "connection string of a Postgres to use instead of a private one")
 	f.StringVar(&s.buildkit, "buildkit", "", "address of a buildkitd to use instead of a private one (unix:///…)")
 	f.StringVar(&s.docker, "docker", "/var/run/docker.sock", "unix socket of the Docker Engine")
@@ -126,9 +131,10 @@ func standalone(ctx context.Context, s settings, log *slog.Logger) error {
 	}
 	defer data.Close()
 	h := newHouse(ctx, s, data, log)
+	slog.SetDefault(log) // what libraries say through package log goes the same way
 	if h.open() == nil {
 		log.Info("ready", "http", h.router.Addr().String(), "api", h.api.Addr().String(), "ssh", h.ssh.Addr().String(),
-			"registry", h.registry.Addr(), "pid", os.Getpid(), "took", time.Since(began).Round(time.Millisecond))
+			"registry", h.images.addr, "pid", os.Getpid(), "took", time.Since(began).Round(time.Millisecond))
 	}
 	return h.wait() // with what made open fail
 }

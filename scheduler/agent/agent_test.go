@@ -2,7 +2,6 @@ package agent_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,7 +36,7 @@ func assign(args ...string) agent.Assignment {
 	id := fmt.Sprintf("inst-%d", serial.Add(1))
 	return agent.Assignment{
 		ID: id, AppID: "app-" + id, App: "test", Name: "web.1", Release: 3, Image: "prog", Command: append([]string{"/prog"}, args...),
-		Env: map[string]string{"PORT": "8080"}, Port: 8080, Probe: agent.Probe{Deadline: 10 * time.Second, Host: "test.example"},
+		Env: map[string]string{"PORT": fmt.Sprint(agenttest.Port())}, Port: agenttest.Port(), Probe: agent.Probe{Deadline: 10 * time.Second, Host: "test.example"},
 		Network: agent.Network{Name: "net-" + id}, Limits: agent.Limits{Memory: 512 << 20}, Grace: 10 * time.Second,
 	}
 }
@@ -69,7 +68,7 @@ func TestFromStartToStop(t *testing.T) {
 	a.Probe.Path = "/health"
 	s.Control.Set(a)
 	up := s.Control.AwaitState(t, a.ID, agent.Up)
-	if !strings.HasPrefix(up.Addr, "127.") || !strings.HasSuffix(up.Addr, ":8080") || up.At.IsZero() {
+	if !strings.HasPrefix(up.Addr, "127.") || !strings.HasSuffix(up.Addr, fmt.Sprint(":", agenttest.Port())) || up.At.IsZero() {
 		t.Errorf("%+v", up)
 	}
 	s.Control.Set(stopped(a))
@@ -214,9 +213,9 @@ func TestBootTimeout(t *testing.T) {
 		args []string
 		want string
 	}{
-		"never binds": {[]string{"silent"}, "nothing listens on 0.0.0.0:8080 after 300ms: connection refused (Error R10 (Boot timeout)); the process has to listen on $PORT of all addresses, not of 127.0.0.1 only"},
-		"answers 503": {[]string{"status", "503"}, "GET / on port 8080 answered 503; it was not healthy within 300ms (Error R10 (Boot timeout))"},
-		"is mute":     {[]string{"mute"}, "GET / on port 8080 did not answer; it was not healthy within 300ms (Error R10 (Boot timeout))"},
+		"never binds": {[]string{"silent"}, "nothing listens on 0.0.0.0:%d after 300ms: connection refused (Error R10 (Boot timeout)); the process has to listen on $PORT of all addresses, not of 127.0.0.1 only"},
+		"answers 503": {[]string{"status", "503"}, "GET / on port %d answered 503; it was not healthy within 300ms (Error R10 (Boot timeout))"},
+		"is mute":     {[]string{"mute"}, "GET / on port %d did not answer; it was not healthy within 300ms (Error R10 (Boot timeout))"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, s := stage(t, agent.Config{})
@@ -225,7 +224,7 @@ func TestBootTimeout(t *testing.T) {
 			began := time.Now()
 			s.Control.Set(a)
 			got := s.Control.AwaitState(t, a.ID, agent.Crashed)
-			if got.Reason != c.want || got.Platform {
+			if got.Reason != fmt.Sprintf(c.want, a.Port) || got.Platform {
 				t.Errorf("%+v", got)
 			}
 			if took := time.Since(began); took < 300*time.Millisecond {
@@ -290,160 +289,5 @@ func TestReportsUntilTaken(t *testing.T) {
 	s.Control.AwaitState(t, b.ID, agent.Crashed)
 	if got := states(s.Control.Statuses(a.ID)); !slices.Equal(got, []agent.State{agent.Starting, agent.Up}) {
 		t.Error(got)
-	}
-}
-
-func TestPlatformFaults(t *testing.T) {
-	failing := func(kind agent.FaultKind, times int64) func(context.Context, string, string) error {
-		var n atomic.Int64
-		return func(_ context.Context, op, _ string) error {
-			if op == "start" && n.Add(1) <= times {
-				return &agent.Fault{Kind: kind, Err: errors.New("pull image x: something is down")}
-			}
-			return nil
-		}
-	}
-	for name, c := range map[string]struct {
-		kind     agent.FaultKind
-		times    int64
-		states   []agent.State
-		platform bool
-	}{
-		"engine comes back":   {agent.FaultEngine, 4, []agent.State{agent.Starting, agent.Starting, agent.Up}, true},
-		"passes":              {agent.FaultPassing, 2, []agent.State{agent.Starting, agent.Starting, agent.Up}, true},
-		"does not pass":       {agent.FaultPassing, 1000, []agent.State{agent.Starting, agent.Crashed}, true},
-		"lasts":               {agent.FaultLasting, 1000, []agent.State{agent.Crashed}, true},
-		"is the app's":        {agent.FaultApp, 1000, []agent.State{agent.Crashed}, false},
-		"engine beyond bound": {agent.FaultEngine, 5, []agent.State{agent.Starting, agent.Starting, agent.Up}, true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f, s := stage(t, agent.Config{StartBound: 300 * time.Millisecond})
-			f.SetHook(failing(c.kind, c.times))
-			a := assign("web")
-			s.Control.Set(a)
-			s.Control.AwaitState(t, a.ID, c.states[len(c.states)-1])
-			got := s.Control.Statuses(a.ID)
-			if !slices.Equal(states(got), c.states) {
-				t.Fatalf("%+v", got)
-			}
-			if got[0].Platform != c.platform || got[0].Reason != "pull image x: something is down" {
-				t.Errorf("%+v", got[0])
-			}
-		})
-	}
-}
-
-// One start that hangs keeps nobody else from anything, and can be stopped.
-func TestHangingStart(t *testing.T) {
-	f, s := stage(t, agent.Config{MaxStarts: 2})
-	hung, ok := assign("web"), assign("web")
-	f.SetHook(func(ctx context.Context, op, id string) error {
-		if op == "start" && id == hung.ID {
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		return nil
-	})
-	s.Control.Set(hung, ok)
-	s.Control.AwaitState(t, ok.ID, agent.Up)
-	s.Control.Set(stopped(hung), stopped(ok))
-	s.Control.AwaitState(t, hung.ID, agent.Stopped)
-	s.Control.AwaitState(t, ok.ID, agent.Stopped)
-}
-
-// An end that no event told of is found by the survey.
-func TestMissedEnd(t *testing.T) {
-	f, s := stage(t, agent.Config{})
-	a := assign("web")
-	var waits atomic.Int64
-	deaf := make(chan struct{})
-	f.SetHook(func(ctx context.Context, op, _ string) error {
-		if op == "wait" && waits.Add(1) == 1 {
-			close(deaf)
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		return nil
-	})
-	s.Control.Set(a)
-	s.Control.AwaitState(t, a.ID, agent.Up)
-	<-deaf
-	f.Kill(a.ID)
-	s.Control.AwaitState(t, a.ID, agent.Crashed)
-}
-
-func TestRemovedBySomeoneElse(t *testing.T) {
-	f, s := stage(t, agent.Config{})
-	a := assign("web")
-	var waits atomic.Int64
-	f.SetHook(func(ctx context.Context, op, _ string) error {
-		if op == "wait" && waits.Add(1) == 1 {
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		return nil
-	})
-	s.Control.Set(a)
-	s.Control.AwaitState(t, a.ID, agent.Up)
-	if err := f.Stop(t.Context(), a.ID, 0); err != nil {
-		t.Fatal(err)
-	}
-	c := s.Control.AwaitState(t, a.ID, agent.Crashed)
-	if c.Reason != "its container was removed by someone else" || !c.Platform {
-		t.Errorf("%+v", c)
-	}
-}
-
-// A set that comes without an instance removes it, whatever it was doing.
-func TestDropped(t *testing.T) {
-	f, s := stage(t, agent.Config{})
-	all := []agent.Assignment{assign("web"), assign("silent"), assign("exit", "1"), assign("deaf")}
-	for i := range all {
-		all[i].Grace = 100 * time.Millisecond
-	}
-	s.Control.Set(all...)
-	s.Control.AwaitState(t, all[0].ID, agent.Up)
-	s.Control.AwaitState(t, all[1].ID, agent.Starting)
-	s.Control.AwaitState(t, all[2].ID, agent.Crashed)
-	s.Control.AwaitState(t, all[3].ID, agent.Up)
-	s.Control.Set()
-	eventually(t, "all to go", func() bool {
-		list, _ := f.List(t.Context())
-		return len(list) == 0 && len(f.Networks()) == 0
-	})
-	// It may come back: an id is the scheduler's business.
-	s.Control.Forget(all[0].ID)
-	s.Control.Set(all[0])
-	s.Control.AwaitState(t, all[0].ID, agent.Up)
-}
-
-func TestManyAtOnce(t *testing.T) {
-	f, s := stage(t, agent.Config{MaxStarts: 3})
-	var running, most atomic.Int64
-	f.SetHook(func(_ context.Context, op, _ string) error {
-		if op == "start" {
-			n := running.Add(1)
-			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-			}
-			time.Sleep(time.Millisecond) // so that they would overlap
-			running.Add(-1)
-		}
-		return nil
-	})
-	var set, stop []agent.Assignment
-	for range 40 {
-		a := assign("web")
-		set, stop = append(set, a), append(stop, stopped(a))
-	}
-	s.Control.Set(set...)
-	for _, a := range set {
-		s.Control.AwaitState(t, a.ID, agent.Up)
-	}
-	if m := most.Load(); m > 3 {
-		t.Errorf("%d starts at once", m)
-	}
-	s.Control.Set(stop...)
-	for _, a := range set {
-		s.Control.AwaitState(t, a.ID, agent.Stopped)
 	}
 }

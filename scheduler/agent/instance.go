@@ -45,11 +45,15 @@ type instance struct {
 }
 
 func newInstance(a *Agent, as Assignment, found Container) *instance {
-	return &instance{
+	i := &instance{
 		Agent: a, a: as, adopted: found, born: time.Now(),
 		log:  a.log.With("app", as.App, "instance", as.ID, "name", as.Name, "release", as.Release),
 		stop: make(chan struct{}), done: make(chan struct{}),
 	}
+	if as.Stop { // before it runs: it must not even begin to start
+		i.halt()
+	}
+	return i
 }
 
 // halt orders the instance to stop. It may be said again.

@@ -73,7 +73,8 @@ func (l *loop) converge(ctx context.Context) {
 		wanted[a.ID] = true
 		i := l.instances[a.ID]
 		if i == nil {
-			i = l.begin(ctx, a, known[a.ID])
+			i = newInstance(l.Agent, a, known[a.ID])
+			l.begin(ctx, i)
 		}
 		if a.Stop {
 			i.halt()
@@ -91,9 +92,8 @@ func (l *loop) converge(ctx context.Context) {
 
 // begin starts the goroutine of an instance. It ends with the instance gone
 // from the host, or with ctx.
-func (l *loop) begin(ctx context.Context, a Assignment, c Container) *instance {
-	i := newInstance(l.Agent, a, c)
-	l.instances[a.ID] = i
+func (l *loop) begin(ctx context.Context, i *instance) {
+	l.instances[i.a.ID] = i
 	l.spawn(func() {
 		i.run(ctx)
 		select {
@@ -101,7 +101,6 @@ func (l *loop) begin(ctx context.Context, a Assignment, c Container) *instance {
 		case <-ctx.Done():
 		}
 	})
-	return i
 }
 
 // drop forgets an instance that is in no set any more, and removes what there
@@ -131,8 +130,10 @@ func (l *loop) orphan(ctx context.Context, id string) {
 		return
 	}
 	l.log.Info("removing a container that is in no assignment", "instance", id)
-	i := l.begin(ctx, Assignment{ID: id, Grace: l.cfg.OrphanGrace, Stop: true}, Container{})
-	l.drop(i)
+	i := newInstance(l.Agent, Assignment{ID: id, Grace: l.cfg.OrphanGrace, Stop: true}, Container{})
+	i.dropped = true
+	i.quiet.Store(true)
+	l.begin(ctx, i)
 }
 
 // survey looks at the host in the background; one look at a time.

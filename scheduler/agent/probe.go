@@ -16,6 +16,9 @@ const (
 	shortestGap = 5 * time.Millisecond   // between the first probes
 	longestGap  = 250 * time.Millisecond // between later ones
 	bodyLimit   = 64 << 10               // bytes of an answer that are read before hanging up
+	// telling is how long a probe that the deadline cut must have waited for
+	// its silence to say more than the answer before it.
+	telling = 20 * time.Millisecond
 )
 
 // probeClient makes the client of all probes. Every probe is a connection of
@@ -52,11 +55,12 @@ func (i *instance) healthy(ctx context.Context, c Container) error {
 	defer cancel()
 	var last error
 	for {
+		asked := time.Now()
 		switch err := i.probe(ctx, i.addr(c)); {
 		case err == nil:
 			return nil
-		case ctx.Err() == nil || last == nil:
-			last = err // but not the error of a probe that the deadline cut
+		case ctx.Err() == nil || last == nil || time.Since(asked) > telling:
+			last = err
 		}
 		if sleep(ctx, gap(time.Since(began))) != nil || ctx.Err() != nil {
 			return bootTimeout(last, limit)

@@ -115,3 +115,13 @@ type Version struct {
 	OS      string `json:"os"`
 	Arch    string `json:"arch"`
 }
+
+// Event is one line of an app's history, newest first in lists.
+type Event struct {
+	ID        int64     `json:"id"`
+	Actor     string    `json:"actor"` // e-mail, or "paas"
+	Kind      string    `json:"kind"`  // "release.created", "instance.up", …
+	Text      string    `json:"text"`
+	DeployID  string    `json:"deploy_id,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+}

@@ -170,3 +170,8 @@ func (c *Client) Deploys(ctx context.Context, app string, n int) ([]api.Deploy, 
 func (c *Client) Deploy(ctx context.Context, app, id string) (d api.Deploy, err error) {
 	return d, c.get(ctx, "/apps/"+seg(app)+"/deploys/"+seg(id), &d)
 }
+
+// Events lists what happened to an app, newest first.
+func (c *Client) Events(ctx context.Context, app string) (e []api.Event, err error) {
+	return e, c.get(ctx, "/apps/"+seg(app)+"/events", &e)
+}

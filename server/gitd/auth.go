@@ -69,11 +69,27 @@ func (s *Server) offered(ctx ssh.Context, key ssh.PublicKey) bool {
 		ctx.Permissions().Permissions = &gossh.Permissions{ExtraData: map[any]any{provenKey{}: p}}
 		return true
 	}
-	if c, ok := ctx.Value(preAuthConn{}).(gossh.ServerPreAuthConn); ok && !unknown(err) {
-		s.log.Error("look up a key", "err", err)
-		c.SendAuthBanner("paas: the keys cannot be looked up at the moment; try again shortly\r\n") //nolint:errcheck // the refusal follows anyway
-	}
+	s.refused(ctx, err)
 	return false
+}
+
+// refused tells the client what its own "Permission denied" does not. A single
+// unknown key gets no text: clients with several keys would see it each time.
+func (s *Server) refused(ctx ssh.Context, err error) {
+	var text string
+	guard, ok := ctx.Value(guardKey{}).(*guardConn)
+	switch {
+	case !unknown(err):
+		s.log.Error("look up a key", "err", err)
+		text = "paas: the keys cannot be looked up at the moment; try again shortly"
+	case ok && guard.refuse() >= s.cfg.AuthTries:
+		text = fmt.Sprintf("paas: none of the first %d keys offered is known here; name the right one with ssh -o IdentitiesOnly=yes -i KEY, or add one with paas keys:add", s.cfg.AuthTries)
+	default:
+		return
+	}
+	if c, ok := ctx.Value(preAuthConn{}).(gossh.ServerPreAuthConn); ok {
+		c.SendAuthBanner(text + "\r\n") //nolint:errcheck // the refusal follows anyway
+	}
 }
 
 func unknown(err error) bool {

@@ -203,6 +203,7 @@ func TestOtherAuthIsRefused(t *testing.T) {
 			client.Close()
 		}
 	}
+	tooMany := ""
 	var tries []gossh.Signer
 	for range 3 {
 		_, k, err := ed25519.GenerateKey(rand.Reader)
@@ -217,10 +218,12 @@ func TestOtherAuthIsRefused(t *testing.T) {
 	}
 	tries = append(tries, signer)
 	if client, err := gossh.Dial("tcp", b.server.Addr().String(), &gossh.ClientConfig{
-		User: "paas", Auth: []gossh.AuthMethod{gossh.PublicKeys(tries...)}, HostKeyCallback: gossh.InsecureIgnoreHostKey()}); err == nil {
+		User: "paas", Auth: []gossh.AuthMethod{gossh.PublicKeys(tries...)}, HostKeyCallback: gossh.InsecureIgnoreHostKey(),
+		BannerCallback: func(text string) error { tooMany += text; return nil }}); err == nil {
 		client.Close()
 		t.Error("a fourth key was tried")
 	}
+	wantIn(t, tooMany, "none of the first 3 keys offered is known here")
 }
 
 func TestHandshakeStall(t *testing.T) {

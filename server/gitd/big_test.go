@@ -53,6 +53,7 @@ func TestBigRepository(t *testing.T) {
 	b := newBench(t)
 	dir := b.work("w")
 	b.git(dir, "config", "core.compression", "0")
+	b.git(dir, "config", "core.bigFileThreshold", "1m") // no deltas: they would only cost time
 	random := rand.NewChaCha8([32]byte{1})
 	for i := range 21 {
 		size := int64(10 << 20)

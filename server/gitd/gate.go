@@ -99,6 +99,7 @@ type guardConn struct {
 
 	mu      sync.Mutex
 	running int
+	refused int // keys
 }
 
 func (c *guardConn) SetDeadline(time.Time) error      { return nil }
@@ -118,6 +119,14 @@ func (c *guardConn) proven() error {
 		return err
 	}
 	return c.Conn.SetReadDeadline(time.Now().Add(c.idle))
+}
+
+// refuse counts a key that is not known.
+func (c *guardConn) refuse() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refused++
+	return c.refused
 }
 
 // begin says that a command runs: the connection may be silent. It is false

@@ -81,7 +81,7 @@ func (p *platform) Push(ctx context.Context, push Push, out io.Writer) error {
 		}
 	}
 	fmt.Fprintf(out, "-----> deployed %.8s\n", push.New)
-	return p.repos.Follow(ctx, push.AppID, push.Ref, push.Old, push.New)
+	return p.repos.Follow(context.WithoutCancel(ctx), push.AppID, push.Ref, push.Old, push.New)
 }
 
 func (p *platform) Login(_ context.Context, by Identity) (any, error) {
@@ -222,7 +222,7 @@ func (b *bench) sshArgs(key string) []string {
 
 // command prepares git as a developer runs it.
 func (b *bench) command(dir string, args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	b.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = dir

@@ -26,18 +26,13 @@ const fsckRules = "--strict=zeroPaddedFilemode=ignore,missingSpaceBeforeDate=ign
 // from pack, which may be after index returned: the pusher may still talk.
 func (in *incoming) index(ctx context.Context, pack io.Reader, max int64, show io.Writer) (rest <-chan struct{}, err error) {
 	done := make(chan struct{})
-	var head [packHeader]byte
-	if _, err := io.ReadFull(pack, head[:]); err != nil {
-		close(done)
-		return done, fmt.Errorf("%w before the pack came: %w", errGone, err)
+	head, count, err := readPackHead(pack)
+	if err == nil && count == 0 {
+		err = emptyPack(head, pack)
 	}
-	if string(head[:4]) != "PACK" {
+	if err != nil || count == 0 {
 		close(done)
-		return done, server.Errorf(server.ErrInvalid, "what was sent is not a git pack")
-	}
-	if binary.BigEndian.Uint32(head[8:]) == 0 {
-		close(done)
-		return done, emptyPack(head[:], pack)
+		return done, err
 	}
 	errs := &indexErrors{show: show, tail: tail{max: maxGitStderr}}
 	args := []string{"index-pack", "--stdin", "--fix-thin", fsckRules, fmt.Sprintf("--max-input-size=%d", max)}
@@ -60,12 +55,24 @@ func (in *incoming) index(ctx context.Context, pack io.Reader, max int64, show i
 	}
 	go func() {
 		defer close(done)
-		feed(stdin, io.MultiReader(bytes.NewReader(head[:]), pack))
+		feed(stdin, io.MultiReader(bytes.NewReader(head), pack))
 	}()
 	if werr := cmd.Wait(); err == nil && werr != nil {
 		err = errs.explain(newGitError(ctx, args, werr, &errs.tail), max)
 	}
 	return done, err
+}
+
+// readPackHead reads the header of a pack and the number of its objects.
+func readPackHead(pack io.Reader) (head []byte, count uint32, err error) {
+	head = make([]byte, packHeader)
+	if _, err := io.ReadFull(pack, head); err != nil {
+		return nil, 0, fmt.Errorf("%w before the pack came: %w", errGone, err)
+	}
+	if string(head[:4]) != "PACK" {
+		return nil, 0, server.Errorf(server.ErrInvalid, "what was sent is not a git pack")
+	}
+	return head, binary.BigEndian.Uint32(head[8:]), nil
 }
 
 // drainLimit is how much of a refused pack is read away, so that the pusher
@@ -131,15 +138,15 @@ func (e *indexErrors) explain(err error, max int64) error {
 	text := failed.stderr
 	switch {
 	case strings.Contains(text, "pack exceeds maximum allowed size"):
-		return server.Errorf(server.ErrTooLarge, "the pack is larger than %s, which is the limit", spellBytes(max))
+		return server.Errorf(server.ErrTooLarge, "the pack is larger than %s, which is the limit; nothing was stored. Leave large files out of the history", spellBytes(max))
 	case strings.Contains(text, "early EOF"):
 		return fmt.Errorf("%w before the pack ended", errGone)
 	case strings.Contains(text, "No space left on device"):
 		return server.Errorf(server.ErrUnavailable, "the server's disk is full; nothing was stored")
 	case strings.Contains(text, "Out of memory"), strings.Contains(text, "out of memory"):
-		return server.Errorf(server.ErrTooLarge, "the pack needs too much memory to unpack")
+		return server.Errorf(server.ErrTooLarge, "the pack needs too much memory to unpack; nothing was stored")
 	case failed.code > 0:
-		return server.Errorf(server.ErrInvalid, "git refused the pack: %s", oneLine(firstError(text)))
+		return server.Errorf(server.ErrInvalid, "git refused the pack: %s; nothing was stored. Check it with: git fsck", oneLine(firstError(text)))
 	}
 	return err
 }

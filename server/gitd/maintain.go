@@ -2,7 +2,9 @@ package gitd
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,7 +133,34 @@ func sweepRepo(path string, started time.Time) error {
 			}
 		}
 	}
+	if err := sweepPacks(path, started); err != nil {
+		return err
+	}
 	return renewConfig(path)
+}
+
+// sweepPacks removes packs that were cut off on their way in: without an index
+// git does not know them.
+func sweepPacks(path string, started time.Time) error {
+	packs, err := filepath.Glob(filepath.Join(path, "objects", "pack", "pack-*.pack"))
+	if err != nil {
+		return err
+	}
+	for _, pack := range packs {
+		base := strings.TrimSuffix(pack, ".pack")
+		info, err := os.Stat(pack)
+		if err != nil || info.ModTime().After(started) {
+			continue
+		}
+		if _, err := os.Stat(base + ".idx"); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		os.Remove(base + ".rev") //nolint:errcheck // there may be none
+		if err := os.Remove(pack); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func renewConfig(path string) error {

@@ -128,6 +128,7 @@ func TestPushStreams(t *testing.T) {
 		fmt.Fprintf(out, "-----> evil \x1b]0;title\a \x1b[31mred\x1b[0m \xff\n")
 		close(wrote)
 		<-release
+		<-time.After(4 * b.server.cfg.KeepAlive) // stock git must bear the keepalives
 		return nil
 	})
 	cmd := b.command(dir, "push", "paas", "main")
@@ -227,7 +228,8 @@ func TestTwoPushesAtOnce(t *testing.T) {
 			errs <- err
 		}()
 	}
-	if (<-errs == nil) == (<-errs == nil) {
+	first, second := <-errs, <-errs
+	if (first == nil) == (second == nil) {
 		t.Error("of two histories one must win and one must be told")
 	}
 	b.wantClean(2)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paas/server"
@@ -156,8 +157,15 @@ func (r *reception) index(ctx context.Context, in *incoming) error {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stalled := func() { cancel(fmt.Errorf("%w: no byte of the pack for %s", errGone, r.s.cfg.StallTimeout)) }
+	var over atomic.Bool // the pack is in: from here on the pusher may be silent
+	stalled := func() {
+		if !over.Load() {
+			cancel(fmt.Errorf("%w: no byte of the pack for %s", errGone, r.s.cfg.StallTimeout))
+			r.hang()
+		}
+	}
 	rest, err := in.index(ctx, &stallReader{r.in, r.s.cfg.StallTimeout, stalled}, r.s.cfg.MaxPack, show)
+	over.Store(err == nil)
 	r.wait.Go(func() { <-rest })
 	if err != nil {
 		r.rest = rest

@@ -62,8 +62,9 @@ func TestFollow(t *testing.T) {
 	ctx := t.Context()
 	step := func(old, commit string, ok bool, at string) {
 		t.Helper()
-		can, err := b.repos.CanFollow(ctx, testApp, refMain, old, commit), error(nil)
-		if err = b.repos.Follow(ctx, testApp, refMain, old, commit); (err == nil) != ok || (can == nil) != ok {
+		can := b.repos.CanFollow(ctx, testApp, refMain, old, commit)
+		err := b.repos.Follow(ctx, testApp, refMain, old, commit)
+		if (err == nil) != ok || (can == nil) != ok {
 			t.Errorf("%.4s to %.4s: can %v, did %v; want %v", old, commit, can, err, ok)
 		}
 		if !ok && !server.IsID(err, server.ErrConflict) {
@@ -106,7 +107,7 @@ func TestSweep(t *testing.T) {
 	}
 	rubbish := []string{
 		filepath.Join(path, quarantineDir, "push-1", "pack", "tmp_pack_x"),
-		filepath.Join(path, "objects", "pack", "tmp_idx_x"), filepath.Join(path, "objects", "pack", ".tmp-1-pack-x.pack"),
+		filepath.Join(path, "objects", "pack", "pack-x.pack"), filepath.Join(path, "objects", "pack", "tmp_idx_x"), filepath.Join(path, "objects", "pack", ".tmp-1-pack-x.pack"),
 		filepath.Join(path, "refs", "heads", "main.lock"), filepath.Join(path, "shallow.lock"),
 		filepath.Join(b.repos.dir, ".new-1", "HEAD"), filepath.Join(b.repos.dir, ".trash-1", "git", "HEAD"),
 	}

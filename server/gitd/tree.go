@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"paas/server"
@@ -28,8 +29,9 @@ const (
 // fs.ReadDirFS and fs.ReadLinkFS and may be used by many goroutines.
 //
 // Modes are 0644, 0755, links and directories; a submodule is an empty
-// directory. ModTime is made from the content: at one path, the same time
-// means the same bytes, whatever commit they came with.
+// directory. ModTime is when the path got its content, as far as earlier trees
+// of the app tell: at one path, the same time means the same bytes, and other
+// bytes have a later one.
 type Tree struct {
 	blobs      *blobs
 	end        context.CancelFunc
@@ -51,6 +53,8 @@ type node struct {
 	size int64
 	id   [20]byte
 	kids []*node // sorted by name
+	// since is when its path got this content, in nanoseconds since 1970.
+	since int64
 }
 
 // Tree opens the tree of a commit. What reads it ends with ctx, or with Close.
@@ -69,6 +73,9 @@ func (r *Repos) Tree(ctx context.Context, appID, commit string) (server.Tree, er
 	if err := t.load(ctx, r, repo, commit); err != nil {
 		t.Close() //nolint:errcheck // never fails
 		return nil, err
+	}
+	if err := t.date(repo, time.Now()); err != nil {
+		r.opts.Log.Warn("remember the times of files", "app", appID, "err", err)
 	}
 	return t, nil
 }
@@ -190,11 +197,10 @@ func (g *growing) add(record []byte) error {
 		n.mode = 0o644
 	}
 	if !n.mode.IsDir() {
-		size, err := strconv.ParseInt(string(f[3]), 10, 64)
-		if err != nil {
+		var err error
+		if n.size, err = strconv.ParseInt(string(f[3]), 10, 64); err != nil {
 			return fmt.Errorf("list the tree: git says %q", record)
 		}
-		n.size = size
 	}
 	parent := g.dirs[path.Dir(p)]
 	if parent == nil {

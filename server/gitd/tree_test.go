@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"paas/server"
 )
@@ -143,29 +144,47 @@ func TestTreeLinksStayInside(t *testing.T) {
 	}
 }
 
+// A path keeps its time as long as it keeps its content; other content, older
+// content too, gets a later one: web servers compare times.
 func TestTreeModTime(t *testing.T) {
 	b := newBench(t)
 	dir := b.work("w")
+	b.commit(dir, "d/same", "same")
 	first := b.commit(dir, "d/f", "one")
 	second := b.commit(dir, "d/f", "two")
-	third := b.commit(dir, "d/f", "one")
 	b.store(dir)
-	times := map[string]string{}
-	for _, c := range []string{first, second, third} {
-		info, err := b.tree(c).Lstat("d/f")
+	stat := func(c, name string) time.Time {
+		t.Helper()
+		info, err := b.tree(c).Lstat(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		times[c] = info.ModTime().String()
-		if info.ModTime().Before(epoch) || info.ModTime().After(epoch.AddDate(0, 0, 1)) {
-			t.Errorf("%v", info.ModTime())
-		}
-		if d, err := b.tree(c).Lstat("d"); err != nil || !d.ModTime().Equal(epoch) {
-			t.Errorf("%v, %v", d, err)
-		}
+		return info.ModTime()
 	}
-	if times[first] != times[third] || times[first] == times[second] {
-		t.Errorf("times do not follow the content: %v", times)
+	same, one := stat(first, "d/same"), stat(first, "d/f")
+	if again := stat(first, "d/f"); !again.Equal(one) {
+		t.Errorf("the same content: %v, then %v", one, again)
+	}
+	two := stat(second, "d/f")
+	back := stat(first, "d/f")
+	if !two.After(one) || !back.After(two) {
+		t.Errorf("times do not grow with changes: %v, %v, %v", one, two, back)
+	}
+	if again := stat(second, "d/same"); !again.Equal(same) {
+		t.Errorf("an untouched file: %v, then %v", same, again)
+	}
+	if d := stat(first, "d"); !d.Equal(epoch) {
+		t.Errorf("a directory: %v", d)
+	}
+	repo, err := b.repos.repo(testApp)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(repo, timesFile), []byte("torn"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if after := stat(first, "d/f"); after.Before(back) {
+		t.Errorf("after the list was torn: %v, before %v", after, back)
 	}
 }
 

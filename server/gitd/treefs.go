@@ -1,7 +1,6 @@
 package gitd
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -156,18 +155,15 @@ func (i info) Mode() fs.FileMode { return i.n.mode }
 func (i info) IsDir() bool       { return i.n.mode.IsDir() }
 func (i info) Sys() any          { return nil }
 
-// epoch is the time of directories, and the first one a file can have.
+// epoch is the time of directories.
 var epoch = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// ModTime is a time within the day after epoch, to the nanosecond, made from
-// the blob's id. BuildKit compares path, size, mode and time of a file with
-// those of the build before and transfers nothing when they are equal, so an
-// equal time must mean equal content.
+// ModTime is explained at timesFile.
 func (i info) ModTime() time.Time {
 	if i.n.mode.IsDir() {
 		return epoch
 	}
-	return epoch.Add(time.Duration(binary.BigEndian.Uint64(i.n.id[:8]) % uint64(24*time.Hour)))
+	return time.Unix(0, i.n.since)
 }
 
 type openFile struct {

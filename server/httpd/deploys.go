@@ -38,6 +38,18 @@ func (s *Server) deploy(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, r, http.StatusOK, s.wireDeploy(d))
 }
 
+func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
+	events, err := s.svc.Events(r.Context(), actor(r), param(r, "app"))
+	if err != nil {
+		return err
+	}
+	return reply(w, r, http.StatusOK, convert(events, wireEvent))
+}
+
+func wireEvent(e server.Event) api.Event {
+	return api.Event{ID: e.ID, Actor: e.Actor, Kind: e.Kind, Text: e.Text, DeployID: e.Deploy, CreatedAt: e.At}
+}
+
 // deployOutput streams what a deploy printed and prints, until it has ended.
 // A stream that broke is cut, never ended as if it were complete.
 func (s *Server) deployOutput(w http.ResponseWriter, r *http.Request) error {

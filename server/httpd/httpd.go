@@ -169,7 +169,9 @@ func (s *Server) Run(ctx context.Context) error {
 		_ = srv.Close() // what is left was given its time
 	}
 	for range running {
-		<-served
+		if err := <-served; failed == nil {
+			failed = err
+		}
 	}
 	if failed != nil && !errors.Is(failed, http.ErrServerClosed) {
 		return fmt.Errorf("http api: serve: %w", failed)

@@ -285,7 +285,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-func TestSlowHeadIsCut(t *testing.T) {
+func TestLargeHeadIsRefused(t *testing.T) {
 	r := start(t)
 	c, err := net.Dial("tcp", r.srv.Addr().String())
 	if err != nil {

@@ -62,6 +62,7 @@ func (s *Server) appRoutes(r chi.Router) {
 	r.Get("/deploys", s.quick(s.deploys))
 	r.Get("/deploys/{deploy}", s.quick(s.deploy))
 	r.Get("/deploys/{deploy}/output", s.stream(s.deployOutput))
+	r.Get("/events", s.quick(s.events))
 	r.Post("/log-sessions", s.quick(s.createLogSession))
 }
 

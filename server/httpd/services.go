@@ -83,6 +83,7 @@ type Deploys interface {
 	Deploys(ctx context.Context, actor server.Account, app string, p server.Page) ([]server.Deploy, error)
 	Deploy(ctx context.Context, actor server.Account, app, id string) (server.Deploy, error)
 	Follow(ctx context.Context, actor server.Account, app, deployID string, out io.Writer) (server.Deploy, error)
+	Events(ctx context.Context, actor server.Account, app string) ([]server.Event, error)
 }
 
 // LogReader reads and follows logs.

@@ -108,8 +108,7 @@ func (s *Store) report(ctx context.Context, hostID string, r agent.Status) (*ser
 func advance(ctx context.Context, tx pgx.Tx, in server.Instance, r agent.Status) (string, error) {
 	going := in.State == "draining" || in.State == "stopping"
 	running := in.State == "assigned" || in.State == "starting" || in.State == "up"
-	var sql string
-	to := ""
+	var to, sql string
 	switch {
 	case r.State == agent.Starting && (in.State == "assigned" || in.State == "starting"):
 		to, sql = "starting", `update instances set state = 'starting', reason = $2, addr = $3, exit_code = $4,

@@ -52,8 +52,10 @@ func (s *Store) Claim(ctx context.Context, owner string, canBuild bool) (*server
 		if err != nil {
 			return err
 		}
-		d, err = deployByID(ctx, tx, id)
-		return err
+		if d, err = deployByID(ctx, tx, id); err != nil || state != "queued" || kind != "push" {
+			return err
+		}
+		return event(ctx, tx, d.AppID, d.ID, "paas", "build.started", d.Description)
 	})
 	switch {
 	case err == nil:
@@ -106,8 +108,11 @@ func (s *Store) Built(ctx context.Context, d server.Deploy, owner string, img se
 		if _, err := hold(ctx, tx, d, owner); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `update builds set status = 'succeeded', image = $2, updated_at = now() where id = $1 and status = 'pending'`, d.BuildID, img)
-		return err
+		tag, err := tx.Exec(ctx, `update builds set status = 'succeeded', image = $2, updated_at = now() where id = $1 and status = 'pending'`, d.BuildID, img)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		return event(ctx, tx, d.AppID, d.ID, "paas", "build.succeeded", img.Digest)
 	})
 }
 

@@ -181,11 +181,12 @@ func TestDeadChildrenAreRestarted(t *testing.T) {
 	}
 	t.Cleanup(p.destroy)
 	r := p.newApp(t, "orphan")
-	r.push("one")
+	version := "one"
+	r.push(version)
 	for _, name := range []string{"postgres", "buildkitd"} {
 		pid := childPID(t, p, name)
 		must(exec.Command("kill", "-9", "--", pid).Run())
-		r.serves("one")
+		r.serves(version)
 		err := p.until(20*time.Second, "running "+name+" again", func() bool {
 			now := lastChildPID(p, name)
 			return now != "" && now != pid
@@ -197,8 +198,9 @@ func TestDeadChildrenAreRestarted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.push("after " + name)
-		r.serves("after " + name)
+		version = "after " + name
+		r.push(version)
+		r.serves(version)
 	}
 }
 

@@ -182,11 +182,6 @@ func (p *platform) terminate() {
 	<-p.exited
 }
 
-func (p *platform) kill() {
-	_ = p.cmd.Process.Kill()
-	<-p.exited
-}
-
 // destroy stops the platform and removes the containers and networks of its
 // cluster, and its files.
 func (p *platform) destroy() {

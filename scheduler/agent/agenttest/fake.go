@@ -142,6 +142,10 @@ func (f *Fake) Start(ctx context.Context, a agent.Assignment) (agent.Container, 
 	return c.state, nil
 }
 
+// Port is one for the programs of this process to listen on: below those the
+// kernel gives out, and seldom the one of a server on all addresses.
+func Port() int { return 20000 + os.Getpid()%10000 }
+
 // address is the n-th loopback address of this process: tests of several
 // packages run at once.
 func address(n int) string {

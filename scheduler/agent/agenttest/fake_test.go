@@ -17,7 +17,7 @@ func TestFake(t *testing.T) {
 		Runtime: f,
 		Assign: func(_ testing.TB, args ...string) agent.Assignment {
 			a := agent.Assignment{
-				ID: fmt.Sprint("i", serial.Add(1)), App: "test", Name: "web.1", Image: "prog", Env: map[string]string{"PORT": "8080"},
+				ID: fmt.Sprint("i", serial.Add(1)), App: "test", Name: "web.1", Image: "prog", Env: map[string]string{"PORT": fmt.Sprint(agenttest.Port())},
 				Network: agent.Network{Name: "paas-test"},
 			}
 			if len(args) > 0 {

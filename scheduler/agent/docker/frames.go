@@ -81,10 +81,11 @@ func (l *lines) frame(stream int, body []byte) error {
 	whole := bytes.HasSuffix(text, []byte{'\n'}) || len(text) < part
 	o.at, o.held = at, true
 	o.text = append(o.text, bytes.TrimSuffix(text, []byte{'\n'})...)
-	for len(o.text) > maxChunk {
-		l.emit(at, o.text[:maxChunk])
-		o.text = append(o.text[:0], o.text[maxChunk:]...)
+	rest := o.text
+	for ; len(rest) > maxChunk; rest = rest[maxChunk:] {
+		l.emit(at, rest[:maxChunk])
 	}
+	o.text = append(o.text[:0], rest...)
 	if whole {
 		l.close(stream)
 	}

@@ -273,6 +273,17 @@ func (f *Fake) Deploy(ctx context.Context, actor server.Account, name, id string
 	return server.Deploy{}, err
 }
 
+// Events gives one for each deploy.
+func (f *Fake) Events(ctx context.Context, actor server.Account, name string) ([]server.Event, error) {
+	all, err := f.Deploys(ctx, actor, name, server.Page{Max: 1000})
+	var events []server.Event
+	for i, d := range all {
+		events = append(events, server.Event{ID: int64(len(all) - i), AppID: d.AppID, Actor: d.User, Kind: "deploy." + string(d.State),
+			Text: d.Description, Deploy: d.ID, At: d.UpdatedAt})
+	}
+	return events, err
+}
+
 // Follow prints two lines, the second when the deploy has ended.
 func (f *Fake) Follow(ctx context.Context, actor server.Account, name, id string, out io.Writer) (server.Deploy, error) {
 	if _, err := fmt.Fprintln(out, "-----> Starting"); err != nil {
