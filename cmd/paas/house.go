@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"paas/builder"
 	"paas/builder/buildkit"
 	"paas/router"
 	"paas/scheduler"
@@ -43,6 +45,9 @@ type house struct {
 	router  *router.Router
 	images  images
 	builder *buildkit.Builder
+	// buildkitReady waits for the private buildkitd; nil when it is another's.
+	buildkitReady func(context.Context) error
+
 	store   *postgres.Store
 	keyring *server.Keyring
 	logs    *logd.Store
@@ -214,11 +219,24 @@ func (h *house) openBuilder(ctx context.Context) error {
 			return err
 		}
 		h.ground.run("buildkitd", bk.Run)
-		h.s.buildkit = bk.Addr()
+		h.s.buildkit, h.buildkitReady = bk.Addr(), bk.WaitReady
 	}
 	var err error
 	h.builder, err = buildkit.New(buildkit.Config{Addr: h.s.buildkit, Registry: h.images.addr, Auth: h.images.repo}, h.log)
 	return err
+}
+
+// Build is server.Builder: a build that comes while buildkitd is still starting
+// waits for it, and says in its own words when it cannot start.
+func (h *house) Build(ctx context.Context, r builder.Request, out io.Writer) (builder.Image, error) {
+	if h.buildkitReady != nil {
+		limited, cancel := context.WithTimeout(ctx, 30*time.Second)
+		defer cancel()
+		if err := h.buildkitReady(limited); err != nil {
+			return builder.Image{}, fmt.Errorf("%w: %w", builder.ErrUnavailable, err)
+		}
+	}
+	return h.builder.Build(ctx, r, out)
 }
 
 func (h *house) openStore(ctx context.Context) (err error) {
@@ -252,7 +270,7 @@ func (h *house) openServer(ctx context.Context) (err error) {
 	h.services.run("repositories", h.repos.Run)
 	p := server.NewPipeline(server.PipelineConfig{Owner: uuid.NewString(), BuildTimeout: h.s.buildTimeout,
 		BootTimeout: h.s.bootTimeout, MaxBuilds: h.s.maxBuilds, MaxAttempts: 3, URL: h.s.webURL},
-		h.store, h.repos, h.builder, h.keyring, h.traffic, h.bell, h.logs, h.log)
+		h.store, h.repos, h, h.keyring, h.traffic, h.bell, h.logs, h.log)
 	h.services.run("pipeline", p.Run)
 	r := server.NewReconciler(server.ReconcilerConfig{DrainLimit: h.s.drainTimeout + 5*time.Second, Tick: 5 * time.Second,
 		Hosts: func(app string) []string { return []string{app + "." + h.s.domain} }}, h.store, h.traffic, h.bell, h.log)

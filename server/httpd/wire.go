@@ -94,15 +94,16 @@ func wireDyno(i server.Instance) api.Dyno {
 	}
 }
 
-// dynoState says a state in Heroku's words: crashed, down, idle, starting, up.
+// dynoState says a state in Heroku's words: crashed, starting, up; and
+// "stopping" for one on its way out, which Heroku does not show.
 func dynoState(state string) string {
 	switch state {
-	case "up", "starting", "crashed":
-		return state
 	case "pending", "assigned":
 		return "starting"
+	case "draining":
+		return "stopping"
 	}
-	return "down"
+	return state
 }
 
 func (s *Server) wireBuild(b server.Build) api.Build {

@@ -192,6 +192,7 @@ func (p *platform) destroy() {
 	if err == nil {
 		sweep(strings.TrimSpace(string(id)))
 	}
+	p.dropImages()
 	_ = os.RemoveAll(p.data)
 }
 
@@ -206,6 +207,16 @@ func sweep(cluster string) {
 		out, _ := exec.Command("docker", list...).Output()
 		if ids := strings.Fields(string(out)); len(ids) > 0 {
 			_ = exec.Command("docker", append(kind, ids...)...).Run()
+		}
+	}
+}
+
+// dropImages removes what the engine pulled from this platform's registry.
+func (p *platform) dropImages() {
+	out, _ := exec.Command("docker", "image", "ls", "--digests", "--format", "{{.Repository}}@{{.Digest}}").Output()
+	for ref := range strings.FieldsSeq(string(out)) {
+		if strings.HasPrefix(ref, p.registry+"/") {
+			_ = exec.Command("docker", "image", "rm", "-f", "--", ref).Run()
 		}
 	}
 }
