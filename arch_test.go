@@ -75,6 +75,7 @@ func homes() map[string][]string {
 		"github.com/opencontainers/":             {"builder/buildkit", "scheduler/agent/docker", "server/registry"},
 		"github.com/sirupsen/logrus":             {"server/registry", "builder/buildkit"},
 		"github.com/vishvananda/netlink":         {"server/child"}, // the build containers' bridge
+		"github.com/containerd/go-cni":           {"server/child"}, // and their namespaces
 		"google.golang.org/grpc":                 {"builder/buildkit"},
 		"github.com/google/uuid":                 {"..."},
 		"golang.org/x/":                          {"..."},

@@ -105,7 +105,7 @@ func (r *rollout) overdue(ctx context.Context, snap Snapshot, pr scheduler.Progr
 		why = append(why, snap.Names[in.ID]+": "+text)
 	}
 	return Errorf(ErrInvalid, "%d of %d instances of v%d came up within %s (%s).", pr.Up, pr.Want, r.d.Version,
-		r.p.cfg.BootTimeout, strings.Join(why, "; "))
+		r.p.cfg.BootTimeout+bootSlack, strings.Join(why, "; "))
 }
 
 // lastLines shows what the failed instance printed last.

@@ -40,16 +40,20 @@ type ServiceConfig struct {
 // Size is a preset of what one instance may use (Heroku: dyno size).
 type Size struct {
 	Name     string
-	Memory   int64 // bytes
-	MilliCPU int64
+	Memory   int64 // bytes; a limit, and reserved on the host
+	MilliCPU int64 // a limit
+	// Reserved is the milli-CPU that placement counts. It is far below the
+	// limit: most instances wait most of the time, and CPU, unlike memory, can
+	// be shared without harm.
+	Reserved int64
 }
 
 // DefaultSizes are the presets of a new installation, named as Heroku's.
 func DefaultSizes() []Size {
 	return []Size{
-		{Name: "Standard-1X", Memory: 512 << 20, MilliCPU: 1000},
-		{Name: "Standard-2X", Memory: 1 << 30, MilliCPU: 2000},
-		{Name: "Performance-M", Memory: 2560 << 20, MilliCPU: 4000},
+		{Name: "Standard-1X", Memory: 512 << 20, MilliCPU: 1000, Reserved: 50},
+		{Name: "Standard-2X", Memory: 1 << 30, MilliCPU: 2000, Reserved: 100},
+		{Name: "Performance-M", Memory: 2560 << 20, MilliCPU: 4000, Reserved: 500},
 	}
 }
 

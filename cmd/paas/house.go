@@ -4,17 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
+	"net"
 	"os"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/google/uuid"
 
-	"paas/builder"
 	"paas/builder/buildkit"
 	"paas/router"
 	"paas/scheduler"
@@ -27,7 +25,6 @@ import (
 	"paas/server/httpd"
 	"paas/server/logd"
 	"paas/server/postgres"
-	"paas/server/registry"
 )
 
 // house is the whole platform in one process. Two floors: the services, which
@@ -100,13 +97,29 @@ func newHouse(ctx context.Context, s settings, data *dataDir, log *slog.Logger) 
 // open starts everything, the router first: from its snapshot it serves apps
 // while the rest is still starting.
 func (h *house) open() error {
-	steps := []func(context.Context) error{h.openLogs, h.openRouter, h.openRegistry, h.openPostgres, h.openBuilder,
-		h.openStore, h.openServer, h.openAgent, h.openDoors}
+	steps := []func(context.Context) error{h.tryAddresses, h.openLogs, h.openRouter, h.openRegistry, h.openPostgres, h.openStore,
+		h.openBuilder, h.openServer, h.openAgent, h.openDoors}
 	for _, step := range steps {
 		if err := step(h.services.ctx); err != nil {
 			h.services.cancel(err)
 			return err
 		}
+	}
+	return nil
+}
+
+// tryAddresses finds one that is taken before anything is started.
+func (h *house) tryAddresses(ctx context.Context) error {
+	for _, a := range []struct{ flag, addr string }{{"--http", h.s.http}, {"--https", h.s.https}, {"--ssh", h.s.ssh},
+		{"--api", h.s.api}, {"--registry", h.s.registry}} {
+		if a.addr == "" || a.flag == "--registry" && h.s.externalRegistry != "" {
+			continue
+		}
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.addr)
+		if err != nil {
+			return portHint(err, a.flag, a.addr)
+		}
+		l.Close()
 	}
 	return nil
 }
@@ -155,44 +168,6 @@ func (h *house) openRouter(context.Context) (err error) {
 	return nil
 }
 
-// images is where the apps' images are kept.
-type images struct {
-	addr string
-	auth registry.Auth
-	// repo gives the credentials a build gets: for its own repository only.
-	repo func(repo string) (user, password string)
-}
-
-func (h *house) openRegistry(context.Context) error {
-	if h.s.externalRegistry != "" {
-		return h.useRegistry()
-	}
-	auth, err := registry.EnsureAuth(h.data.join("registry", "auth.json"))
-	if err != nil {
-		return err
-	}
-	reg, err := registry.New(registry.Config{Addr: h.s.registry, Dir: h.data.join("registry"), User: auth.User, Password: auth.Password}, h.log)
-	if err != nil {
-		return portHint(err, "--registry", h.s.registry)
-	}
-	h.ground.run("registry", reg.Run)
-	h.images = images{addr: reg.Addr(), auth: auth, repo: func(repo string) (user, password string) {
-		a := registry.RepoAuth(auth.Password, repo)
-		return a.User, a.Password
-	}}
-	return nil
-}
-
-// useRegistry takes a registry that others run.
-func (h *house) useRegistry() (err error) {
-	h.images.addr = h.s.externalRegistry
-	if h.s.externalRegistryAuth != "" {
-		h.images.auth, err = registry.ReadAuth(h.s.externalRegistryAuth)
-	}
-	h.images.repo = func(string) (user, password string) { return h.images.auth.User, h.images.auth.Password }
-	return err
-}
-
 func (h *house) openPostgres(ctx context.Context) error {
 	if h.s.postgres != "" {
 		return nil
@@ -204,39 +179,6 @@ func (h *house) openPostgres(ctx context.Context) error {
 	h.ground.run("postgres", pg.Run)
 	h.s.postgres = pg.DSN()
 	return pg.WaitReady(ctx)
-}
-
-func (h *house) openBuilder(ctx context.Context) error {
-	if h.s.buildkit == "" {
-		bin, err := buildkitdPath(h.s.buildkitd)
-		if err != nil {
-			return err
-		}
-		bk, err := child.NewBuildkitd(child.BuildkitdConfig{Bin: bin, Root: h.data.join("buildkit"),
-			RegistryAddr: h.images.addr, MirrorDockerIO: h.s.mirror, MaxParallelism: 2 * h.s.maxBuilds,
-			Env: buildEnv(os.Environ())}, h.log)
-		if err != nil {
-			return err
-		}
-		h.ground.run("buildkitd", bk.Run)
-		h.s.buildkit, h.buildkitReady = bk.Addr(), bk.WaitReady
-	}
-	var err error
-	h.builder, err = buildkit.New(buildkit.Config{Addr: h.s.buildkit, Registry: h.images.addr, Auth: h.images.repo}, h.log)
-	return err
-}
-
-// Build is server.Builder: a build that comes while buildkitd is still starting
-// waits for it, and says in its own words when it cannot start.
-func (h *house) Build(ctx context.Context, r builder.Request, out io.Writer) (builder.Image, error) {
-	if h.buildkitReady != nil {
-		limited, cancel := context.WithTimeout(ctx, 30*time.Second)
-		defer cancel()
-		if err := h.buildkitReady(limited); err != nil {
-			return builder.Image{}, fmt.Errorf("%w: %w", builder.ErrUnavailable, err)
-		}
-	}
-	return h.builder.Build(ctx, r, out)
 }
 
 func (h *house) openStore(ctx context.Context) (err error) {
@@ -330,9 +272,8 @@ func (h *house) host(ctx context.Context) (scheduler.Host, error) {
 	if err != nil {
 		return scheduler.Host{}, err
 	}
-	// CPU is shared, not parted: a machine takes four times its cores in
-	// instances. Memory is what limits.
-	return h.store.EnsureHost(ctx, scheduler.Host{Name: name, Arch: c.Arch, MilliCPU: int64(c.CPUs) * 4000, Memory: c.Memory})
+	// A tenth of the memory is left to the machine itself and to builds.
+	return h.store.EnsureHost(ctx, scheduler.Host{Name: name, Arch: c.Arch, MilliCPU: int64(c.CPUs) * 1000, Memory: c.Memory / 10 * 9})
 }
 
 func (h *house) openDoors(ctx context.Context) (err error) {
@@ -361,18 +302,4 @@ func portHint(err error, flag, addr string) error {
 		return fmt.Errorf("the address %s is in use by another program; nothing was started.\nFind it with: ss -ltnp, or choose another address with %s: %w", addr, flag, err)
 	}
 	return err
-}
-
-// buildEnv keeps of the environment what buildkitd needs to reach registries
-// from behind a proxy or a private CA.
-func buildEnv(env []string) []string {
-	var keep []string
-	for _, kv := range env {
-		name, _, _ := strings.Cut(kv, "=")
-		switch strings.ToUpper(name) {
-		case "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR":
-			keep = append(keep, kv)
-		}
-	}
-	return keep
 }

@@ -34,6 +34,7 @@ type settings struct {
 	buildkitd string
 	mirror    bool
 	subnets   string
+	buildNet  string
 	logLevel  string
 	failpoint string
 
@@ -95,6 +96,7 @@ func (s *settings) flags(cmd *cobra.Command) {
 	f.StringVar(&s.buildkitd, "buildkitd", "", "buildkitd program (default: next to paas, else from PATH)")
 	f.BoolVar(&s.mirror, "mirror", false, "let builds take docker.io images from the embedded registry first")
 	f.StringVar(&s.subnets, "subnets", "10.210.0.0/16", "pool of the apps' networks, a /26 each")
+	f.StringVar(&s.buildNet, "build-subnet", "10.254.240.0/22", "network of build steps")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
 	f.StringVar(&s.failpoint, "failpoint", "", "test builds only: name=kill")
 	_ = f.MarkHidden("failpoint")

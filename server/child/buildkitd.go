@@ -89,6 +89,11 @@ func NewBuildkitd(cfg BuildkitdConfig, log *slog.Logger) (*Buildkitd, error) {
 		if err := endBuildContainers(ctx, cfg.Runc, cfg.Root, log); err != nil {
 			return err
 		}
+		if cfg.Network == NetworkBridge {
+			if err := releaseNetworks(ctx, cfg); err != nil {
+				log.Warn("networks of build steps are left over from before", "err", err)
+			}
+		}
 		if err := aside.checkMarker(!cfg.SyncWrites); err != nil {
 			return err
 		}
@@ -125,7 +130,8 @@ func (b *Buildkitd) Run(ctx context.Context) error {
 		b.log.Warn("the build cache will be discarded at the next start of the machine", "err", err)
 	}
 	if b.cfg.Network == NetworkBridge {
-		if err := removeBridge(b.cfg.BridgeName); err != nil {
+		err := errors.Join(releaseNetworks(context.WithoutCancel(ctx), b.cfg), removeBridge(b.cfg.BridgeName))
+		if err != nil {
 			b.log.Warn("the build network is left behind", "err", err)
 		}
 	}

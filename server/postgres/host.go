@@ -35,11 +35,12 @@ func (s *Store) Assigned(ctx context.Context, hostID string) ([]server.Placed, e
 	list, err := many(ctx, s.pool, func(row pgx.CollectableRow) (p server.Placed, err error) {
 		in := &p.Instance
 		err = row.Scan(&in.ID, &in.AppID, &in.App, &in.ReleaseID, &in.Release, &in.Type, &in.Ordinal, &in.HostID, &in.State,
-			&p.Memory, &p.MilliCPU, &p.Slot, &p.DataKey, &p.Config, &p.Release.Image, &p.Release.Processes, &p.Release.Commit)
+			&p.Memory, &in.Size, &p.Slot, &p.DataKey, &p.Config, &p.Release.Image, &p.Release.Processes, &p.Release.Commit)
 		p.Release.ID, p.Release.Version = in.ReleaseID, in.Release
+		p.MilliCPU = s.size(in.Size).MilliCPU
 		return p, err
 	}, `select i.id, i.app_id, p.name, i.release_id, r.version, i.type, i.ordinal, i.host_id::text, i.state,
-		i.memory, i.milli_cpu, p.slot, p.data_key, r.config, r.image, r.processes, r.commit
+		i.memory, i.size, p.slot, p.data_key, r.config, r.image, r.processes, r.commit
 		from instances i join apps p on p.id = i.app_id join releases r on r.id = i.release_id
 		where i.host_id = $1 order by i.created_at, i.id`, uuidOf(hostID))
 	return list, err

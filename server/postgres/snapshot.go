@@ -78,7 +78,7 @@ func (s *Store) loadWants(ctx context.Context, tx pgx.Tx, snap *server.Snapshot)
 		z := s.size(size)
 		snap.Formed[typ] = n
 		snap.State.Wants = append(snap.State.Wants, scheduler.Want{Type: typ, Quantity: n,
-			MilliCPU: z.MilliCPU, Memory: z.Memory, Routed: typ == "web"})
+			MilliCPU: z.Reserved, Memory: z.Memory, Routed: typ == "web"})
 	}
 	return rows.Err()
 }

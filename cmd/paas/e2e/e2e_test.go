@@ -101,12 +101,13 @@ func (l *lazyPlatform) stop() {
 
 // platform is one `paas standalone` with a data directory of its own.
 type platform struct {
-	data, http, ssh, api, registry, subnets string
-	flags                                   []string
-	env                                     []string
-	cmd                                     *exec.Cmd
-	exited                                  chan struct{}
-	log                                     *lockedBuffer
+	data, http, ssh, api, registry string
+	subnets, buildSubnet           string
+	flags                          []string
+	env                            []string
+	cmd                            *exec.Cmd
+	exited                         chan struct{}
+	log                            *lockedBuffer
 }
 
 type lockedBuffer struct {
@@ -132,7 +133,8 @@ func newPlatform(data string, flags ...string) *platform {
 	subnetCount++
 	must(os.MkdirAll(data, 0o711))
 	return &platform{data: data, http: freeAddr(), ssh: freeAddr(), api: freeAddr(), registry: freeAddr(),
-		subnets: fmt.Sprintf("10.%d.0.0/16", 220+subnetCount%30), flags: flags, log: &lockedBuffer{}}
+		subnets:     fmt.Sprintf("10.%d.0.0/16", 220+subnetCount%30),
+		buildSubnet: fmt.Sprintf("10.254.%d.0/22", 4*(subnetCount%50)), flags: flags, log: &lockedBuffer{}}
 }
 
 func freeAddr() string {
@@ -145,7 +147,7 @@ func freeAddr() string {
 // start runs the binary until it says that it is ready.
 func (p *platform) start(extra ...string) error {
 	args := []string{"standalone", "--data-dir", p.data, "--domain", "localhost", "--http", p.http, "--ssh", p.ssh, "--api", p.api,
-		"--registry", p.registry, "--subnets", p.subnets, "--buildkitd", built.buildkitd, "--boot-timeout", "5s", "--stop-timeout", "5s", "--drain-timeout", "5s"}
+		"--registry", p.registry, "--subnets", p.subnets, "--build-subnet", p.buildSubnet, "--buildkitd", built.buildkitd, "--boot-timeout", "5s", "--stop-timeout", "5s", "--drain-timeout", "5s"}
 	p.log = &lockedBuffer{}
 	p.cmd = exec.Command(built.paas, append(append(args, p.flags...), extra...)...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log

@@ -32,8 +32,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"app": func(ts *testscript.TestScript, _ bool, args []string) { cmdApp(ts, p, args[0]) },
 			"push": func(ts *testscript.TestScript, _ bool, args []string) {
-				r := ts.Value("repos").(map[string]*repo)[args[0]]
-				r.push(args[1])
+				cmdPush(ts, p, args[0], args[1])
 			},
 			"paas":     func(ts *testscript.TestScript, neg bool, args []string) { cmdPaas(ts, neg, args) },
 			"login":    func(ts *testscript.TestScript, _ bool, _ []string) { login(ts, p) },
@@ -50,6 +49,17 @@ func cmdApp(ts *testscript.TestScript, p *platform, name string) {
 	login(ts, p)
 	r := p.newApp(ts.Value("t").(*testing.T), name)
 	ts.Value("repos").(map[string]*repo)[name] = r
+}
+
+// cmdPush commits a version of an app and pushes it: APP VERSION.
+func cmdPush(ts *testscript.TestScript, p *platform, app, version string) {
+	r := ts.Value("repos").(map[string]*repo)[app]
+	ts.Check(os.WriteFile(filepath.Join(r.dir, "VERSION"), []byte(version+"\n"), 0o644))
+	for _, args := range [][]string{{"add", "-A", "--", "."}, {"commit", "-q", "-m", version}, {"push", "paas", "main"}} {
+		if out, err := r.try(args...); err != nil {
+			ts.Fatalf("git %v: %v\n%s\nserver:\n%s", args, err, out, tail(p.log.String(), 40))
+		}
+	}
 }
 
 func login(ts *testscript.TestScript, p *platform) {
