@@ -183,6 +183,19 @@ func (c *Control) Report(ctx context.Context, host string, s []agent.Status) err
 	return nil
 }
 
+// KeptImages are references of the images that hosts must keep.
+func (c *Control) KeptImages(ctx context.Context) ([]string, error) {
+	list, err := c.store.KeptImages(ctx)
+	if err != nil {
+		return nil, err
+	}
+	refs := make([]string, len(list))
+	for i, k := range list {
+		refs[i] = c.cfg.Image(k.AppID, k.Digest)
+	}
+	return refs, nil
+}
+
 // Log is agent.Control.
 func (c *Control) Log(lines []agent.Line) {
 	out := make([]LogLine, len(lines))

@@ -80,6 +80,9 @@ type ReleaseStore interface {
 	Build(ctx context.Context, appID, id string) (Build, error)
 }
 
+// KeptImage is an image that hosts must keep.
+type KeptImage struct{ AppID, Digest string }
+
 // DeployStore makes and reads deploys.
 type DeployStore interface {
 	// CreateDeploy queues one. A push supersedes a queued push of the same app.
@@ -182,6 +185,7 @@ type HostStore interface {
 	EnsureHost(ctx context.Context, h scheduler.Host) (scheduler.Host, error)
 	Assigned(ctx context.Context, hostID string) ([]Placed, error)
 	Report(ctx context.Context, hostID string, s []agent.Status) ([]Transition, error)
+	KeptImages(ctx context.Context) ([]KeptImage, error)
 }
 
 // Placed is an instance with what its host must know of it.

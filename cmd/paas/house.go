@@ -237,6 +237,9 @@ func (h *house) openAgent(context.Context) error {
 		Host: func(app string) string { return app + "." + h.s.domain },
 	}, h.store, h.keyring, h.bell, h.logs, h.log)
 	h.services.run("agent", func(ctx context.Context) error { return h.agent(ctx, control) })
+	h.services.run("image sweep", func(ctx context.Context) error {
+		return agent.SweepImages(ctx, 10*time.Minute, control.KeptImages, h.runtime, h.log)
+	})
 	return nil
 }
 

@@ -6,8 +6,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -88,17 +91,23 @@ func (s *Store) inTx(ctx context.Context, fn func(pgx.Tx) error) error {
 
 // known makes an error of the connection one for people.
 func known(err error) error {
-	var connect *pgconn.ConnectError
 	var pg *pgconn.PgError
+	var told *server.Error
+	const next = "On the server: paas doctor"
 	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &connect):
-		return &server.Error{ID: server.ErrUnavailable, Message: "The database (Postgres) is not reachable; nothing was changed.",
-			Next: "On the server: paas doctor"}
-	case errors.As(err, &pg) && (pg.Code == "57P01" || pg.Code == "57P03" || pg.Code == "53300" || pg.Code == "53100"):
-		return &server.Error{ID: server.ErrUnavailable, Message: "The database (Postgres) takes no work now (" + pg.Message + "); nothing was changed.",
-			Next: "On the server: paas doctor"}
+	case err == nil, errors.As(err, &told), errors.Is(err, pgx.ErrNoRows), errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &pg):
+		switch pg.Code {
+		case pgerrcode.AdminShutdown, pgerrcode.CrashShutdown, pgerrcode.CannotConnectNow, pgerrcode.TooManyConnections, pgerrcode.DiskFull:
+			return &server.Error{ID: server.ErrUnavailable, Next: next, Message: "The database (Postgres) takes no work now (" + pg.Message + "); nothing was changed."}
+		}
+		return err
+	case pgconn.SafeToRetry(err), errors.As(err, new(*pgconn.ConnectError)):
+		return &server.Error{ID: server.ErrUnavailable, Next: next, Message: "The database (Postgres) is not reachable; nothing was changed."}
+	case errors.As(err, new(net.Error)), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		// Sent, and no answer: it may have been done.
+		return &server.Error{ID: server.ErrUnavailable, Next: next, Message: "The connection to the database (Postgres) broke; see whether the change was made before you repeat it."}
 	}
 	return err
 }

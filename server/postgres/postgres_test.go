@@ -435,3 +435,60 @@ func TestStoreOfANewerSchemaIsRefused(t *testing.T) {
 		t.Fatal("an older binary opened a newer database")
 	}
 }
+
+// Without a free build slot pushes stay queued; what needs no build goes on.
+func TestBuildSlotsBoundPushesOnly(t *testing.T) {
+	w := newWorld(t, time.Minute)
+	p := w.push("aaaaaaaa")
+	if d, err := w.Claim(w.ctx, "one", false); err != nil || d != nil {
+		t.Fatalf("claimed %+v, %v without a slot", d, err)
+	}
+	w.config()
+	if d, err := w.Claim(w.ctx, "one", false); err != nil || d == nil || d.Kind != server.KindConfig || d.State != server.DeployReleasing {
+		t.Fatalf("claimed %+v, %v; want the config change", d, err)
+	}
+	if d := w.claim("one"); d == nil || d.ID != p.ID {
+		t.Fatalf("claimed %+v with a slot", d)
+	}
+}
+
+func TestDatabaseAwayIsNamed(t *testing.T) {
+	w := newWorld(t, time.Minute)
+	w.Close()
+	s, err := postgres.Open(w.ctx, postgres.Config{DSN: w.dsn, Sizes: server.DefaultSizes(), Lease: time.Minute})
+	w.must(err)
+	defer s.Close()
+	conn, err := pgx.Connect(w.ctx, w.dsn)
+	w.must(err)
+	defer conn.Close(context.Background())
+	// Cut every connection of the store, as a restart of Postgres does.
+	_, err = conn.Exec(w.ctx, `select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'paas' and pid <> pg_backend_pid()`)
+	w.must(err)
+	for range 20 {
+		if _, err := s.Apps(w.ctx, ""); err != nil && !server.IsID(err, server.ErrUnavailable) {
+			t.Fatalf("not told as unavailable: %v", err)
+		}
+	}
+	if _, err := s.Apps(w.ctx, ""); err != nil {
+		t.Fatalf("not reconnected: %v", err)
+	}
+}
+
+func TestKeptImagesAreTheNewestAndWhatRuns(t *testing.T) {
+	w := newWorld(t, time.Minute)
+	for n := range 13 {
+		w.live(w.roll("one", fmt.Sprintf("%08d", n)), "one")
+	}
+	kept, err := w.KeptImages(w.ctx)
+	w.must(err)
+	got := map[string]bool{}
+	for _, k := range kept {
+		if k.AppID != w.app.ID {
+			t.Errorf("app %s", k.AppID)
+		}
+		got[k.Digest] = true
+	}
+	if len(got) != 10 || !got["sha256:00000012"] || !got["sha256:00000003"] || got["sha256:00000002"] {
+		t.Errorf("kept %v", got)
+	}
+}

@@ -46,6 +46,20 @@ func (s *Store) ReleaseConfig(ctx context.Context, id string) ([]byte, error) {
 	return one(ctx, s.pool, pgx.RowTo[[]byte], "release", `select config from releases where id = $1`, uuidOf(id))
 }
 
+// keptReleases is how many releases with an image of an app a host keeps for
+// rollbacks, the newest ones.
+const keptReleases = 10
+
+// KeptImages lists the images that may still be asked for: of an app's newest
+// releases, of the current one, and of instances that exist.
+func (s *Store) KeptImages(ctx context.Context) ([]server.KeptImage, error) {
+	return many(ctx, s.pool, pgx.RowToStructByPos[server.KeptImage], `select distinct app_id::text, image->>'digest' from (
+		select r.app_id, r.image, r.id, row_number() over (partition by r.app_id order by r.version desc) n
+		from releases r where r.image is not null) r
+		where n <= $1 or exists (select from instances i where i.release_id = r.id)
+			or exists (select from apps p where p.current_release = r.id)`, keptReleases)
+}
+
 const buildQuery = `select b.id, b.app_id, p.name, b.user_id, a.email, b.commit, b.status, coalesce(b.image, '{}'),
 	coalesce(d.id::text, ''), coalesce(d.release_id::text, ''), b.created_at, b.updated_at
 	from builds b join apps p on p.id = b.app_id join accounts a on a.id = b.user_id left join deploys d on d.build_id = b.id `

@@ -211,3 +211,32 @@ func TestTwentyDeploysUnderLoadLoseNoRequest(t *testing.T) {
 		t.Errorf("only %d requests were sent", sent.Load())
 	}
 }
+
+// A push and a rollback at once: both become releases, one after the other,
+// and what serves at the end is what the newest release says.
+func TestPushDuringRollback(t *testing.T) {
+	p := shared.get(t)
+	r := p.newApp(t, "crossing")
+	r.push("one")
+	r.push("two")
+	r.commit("three")
+	done := make(chan error, 1)
+	go func() {
+		_, err := r.try("push", "paas", "main")
+		done <- err
+	}()
+	out, err := p.paas("rollback", "v2", "-a", "crossing")
+	if err != nil {
+		t.Fatalf("rollback: %v\n%s", err, out)
+	}
+	if err := <-done; err != nil {
+		t.Fatalf("push: %v", err)
+	}
+	list := p.mustPaas(t, "releases", "-a", "crossing")
+	want := "three"
+	if strings.Index(list, "Rollback to v2") < strings.Index(list, "Deploy "+strings.TrimSpace(r.git("rev-parse", "HEAD"))[:8]) {
+		want = "one"
+	}
+	r.serves(want)
+	contains(t, list, "Current: v5", "v4", "v5")
+}
