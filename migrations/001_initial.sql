@@ -30,6 +30,9 @@ create table tokens (
 );
 create index tokens_account on tokens (account_id);
 
+-- Network slots are given out in turn.
+create sequence app_slots minvalue 0 start 0;
+
 -- revision grows with every change of what runs: a plan is committed only
 -- against the revision it was made from.
 create table apps (

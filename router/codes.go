@@ -12,6 +12,8 @@ type failure struct {
 	text   string
 	// owner says that the page names the command that shows the app's log.
 	owner bool
+	// retryAfter is how many seconds the client is told to wait; 0 says nothing.
+	retryAfter int
 }
 
 // statusClientGone is what the log says of a client that left; no client sees it.
@@ -77,6 +79,15 @@ func clientFailureOf(code string) failure {
 		f.code, f.desc, f.status = "H99", "Platform error", http.StatusServiceUnavailable
 		f.title, f.text = "Platform error", "The platform could not handle this request. "+tryLater
 	}
+	return f
+}
+
+// routerStarting is for the moments before the first table, when a 404 would
+// tell crawlers and caches that an app is gone.
+func routerStarting() failure {
+	f := failureOf("H99")
+	f.title, f.retryAfter = "The platform is starting", 1
+	f.text = "The router is starting and does not know its apps yet. " + tryLater
 	return f
 }
 

@@ -37,6 +37,9 @@ type fleet struct {
 type view struct {
 	version int64
 	routes  map[string]*route
+	// starting says that this stands in for the first table: which hosts there
+	// are is not known, so none can be called unknown.
+	starting bool
 }
 
 type route struct {
@@ -49,7 +52,7 @@ func newFleet(l Limits, newPool func(Target) *http.Transport) *fleet {
 		limits: l, clock: time.Now(), newPool: newPool, poke: make(chan struct{}, 1),
 		present: make(map[string]*instance), leaving: make(map[*instance]time.Time),
 	}
-	f.view.Store(&view{routes: map[string]*route{}})
+	f.view.Store(&view{routes: map[string]*route{}, starting: true})
 	return f
 }
 

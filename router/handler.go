@@ -47,8 +47,13 @@ func (r *Router) serveHTTP(w http.ResponseWriter, req *http.Request) {
 		r.servePlatform(w, req, id)
 		return
 	}
-	rt := r.fleet.view.Load().routes[host]
-	if rt == nil {
+	view := r.fleet.view.Load()
+	rt := view.routes[host]
+	switch {
+	case rt == nil && view.starting:
+		r.turnAway(w, req, routerStarting(), nil, id)
+		return
+	case rt == nil:
 		r.turnAway(w, req, noSuchApp(r.cfg.Domain), nil, id)
 		return
 	}

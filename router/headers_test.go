@@ -134,6 +134,7 @@ func TestPlatformHostGoesToFallback(t *testing.T) {
 	if resp.StatusCode != 200 || s.URI != "/dash" || s.Header.Get("X-Forwarded-For") != "" || !uuid.MatchString(s.Header.Get("X-Request-Id")) {
 		t.Errorf("status %d, seen %+v", resp.StatusCode, s)
 	}
+	g.serve(t, 1)
 	if resp, _ := g.get(t, "/"); resp.StatusCode != http.StatusNotFound {
 		t.Errorf("an unknown host got %d", resp.StatusCode)
 	}

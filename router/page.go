@@ -6,6 +6,7 @@ import (
 	"html"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -30,6 +31,9 @@ func writePage(w http.ResponseWriter, r *http.Request, policy string, f failure,
 	h.Set("Vary", "Accept")
 	if requestID != "" {
 		h.Set("X-Request-Id", requestID)
+	}
+	if f.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(f.retryAfter))
 	}
 	hint := ""
 	if f.owner && app != "" {

@@ -41,19 +41,35 @@ func TestRestartServesFromItsSnapshotAtOnce(t *testing.T) {
 	second.source.awaitVersion(t, 42)
 }
 
-func TestBrokenSnapshotIsIgnored(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "table.json")
-	if err := os.WriteFile(file, []byte(`{"version": 3, "routes": [`), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	app, _ := newApp(t, echoHead)
-	g := newRig(t, Config{SnapshotFile: file})
-	if resp, _ := g.get(t, "/"); resp.StatusCode != http.StatusNotFound {
-		t.Errorf("status %d without a table", resp.StatusCode)
-	}
-	g.serve(t, 4, appRoute(app))
-	if got, ok, err := readSnapshot(file); err != nil || !ok || got.Version != 4 {
-		t.Errorf("snapshot %+v %v %v", got, ok, err)
+// TestWithoutATableNoHostIsUnknown: until the first table came nothing is
+// known about any host, whatever is (not) in the snapshot; after it, 404 again.
+func TestWithoutATableNoHostIsUnknown(t *testing.T) {
+	for what, snapshot := range map[string]string{
+		"missing": "", "cut": `{"version": 3, "routes": [`, "null": "null", "no table": "{}", "zeros": "\x00\x00\x00",
+	} {
+		t.Run(what, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "table.json")
+			if snapshot != "" {
+				if err := os.WriteFile(file, []byte(snapshot), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			app, _ := newApp(t, echoHead)
+			g := newRig(t, Config{SnapshotFile: file})
+			resp, body := g.get(t, "/")
+			if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") != "1" ||
+				resp.Header.Get("Cache-Control") != "no-store" || !containsAll(body, []string{"(H99)", "The router is starting"}) {
+				t.Errorf("without a table: status %d, header %v, body %q", resp.StatusCode, resp.Header, body)
+			}
+			g.serve(t, 4, appRoute(app))
+			if got, ok, err := readSnapshot(file); err != nil || !ok || got.Version != 4 {
+				t.Errorf("snapshot %+v %v %v", got, ok, err)
+			}
+			g.serve(t, 5)
+			if resp, _ := g.get(t, "/"); resp.StatusCode != http.StatusNotFound || resp.Header.Get("Retry-After") != "" {
+				t.Errorf("with an empty table: status %d, header %v", resp.StatusCode, resp.Header)
+			}
+		})
 	}
 }
 

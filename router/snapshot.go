@@ -21,6 +21,9 @@ func readSnapshot(file string) (t Table, ok bool, err error) {
 	if err := json.Unmarshal(b, &t); err != nil {
 		return Table{}, false, fmt.Errorf("parse routing snapshot %s: %w", file, err)
 	}
+	if t.Version <= 0 {
+		return Table{}, false, fmt.Errorf("parse routing snapshot %s: it holds no table", file)
+	}
 	return t, true, nil
 }
 

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // ErrID is the machine-readable id of an error, as Heroku's API uses them.
@@ -25,6 +27,8 @@ type Error struct {
 	ID      ErrID
 	Message string // what happened and what was not changed
 	Next    string // the command to go on with; may be empty
+	// Transient says that the cause goes by itself: the database is away.
+	Transient bool
 }
 
 func (e *Error) Error() string {
@@ -37,6 +41,28 @@ func (e *Error) Error() string {
 // Errorf makes an *Error.
 func Errorf(id ErrID, format string, args ...any) *Error {
 	return &Error{ID: id, Message: fmt.Sprintf(format, args...)}
+}
+
+// IsTransient reports whether err is an *Error whose cause goes by itself.
+func IsTransient(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Transient
+}
+
+// Patiently calls fn until it returns something else than a transient error,
+// at most for limit: a restart of the database is not worth an error.
+func Patiently(ctx context.Context, limit time.Duration, fn func() error) error {
+	for deadline := time.Now().Add(limit); ; {
+		err := fn()
+		if !IsTransient(err) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-time.After(100 * time.Millisecond):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // IsID reports whether err is an *Error with that id.

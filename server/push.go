@@ -34,7 +34,7 @@ func (s *Service) Ready(context.Context) error {
 // the release is live and the branch has moved. The deploy does not depend on
 // ctx: when the pusher is gone, it goes on.
 func (s *Service) Push(ctx context.Context, p Push, out io.Writer) error {
-	d, err := s.store.CreateDeploy(ctx, Deploy{ID: uuid.NewString(), AppID: p.AppID, Kind: KindPush, UserID: p.UserID,
+	d, err := s.queue(ctx, Deploy{AppID: p.AppID, Kind: KindPush, UserID: p.UserID,
 		Ref: p.Ref, Old: p.Old, Commit: p.Commit, Description: "Deploy " + p.Commit[:8]}, nil)
 	if err != nil {
 		return err
@@ -43,6 +43,11 @@ func (s *Service) Push(ctx context.Context, p Push, out io.Writer) error {
 		fmt.Fprintf(out, "-----> Waiting for a build slot (%d ahead of you)\n", n)
 	}
 	d, err = s.pipeline.follow(ctx, d, out)
+	if IsTransient(err) {
+		// It was queued, so it may well go live: nothing else may be said.
+		return &Error{ID: ErrUnavailable, Message: "The database is away; the deploy goes on when it is back, without this connection.",
+			Next: "See how it ends: paas deploys -a " + d.App}
+	}
 	if err != nil {
 		return err
 	}
@@ -58,6 +63,20 @@ func (s *Service) Push(ctx context.Context, p Push, out io.Writer) error {
 	return Errorf(ErrInvalid, "deploy failed while %s", d.Stage)
 }
 
+// queue writes a deploy's row. Its id is chosen here, so that asking again
+// after a lost answer makes no second one.
+func (s *Service) queue(ctx context.Context, d Deploy, patch []byte) (Deploy, error) {
+	if d.ID == "" {
+		d.ID = uuid.NewString()
+	}
+	var out Deploy
+	err := Patiently(ctx, patience, func() (err error) { out, err = s.store.CreateDeploy(ctx, d, patch); return err })
+	return out, err
+}
+
+// patience is how long an absence of the database is waited out.
+const patience = 30 * time.Second
+
 // follow copies a deploy's output until it has ended. A worker of this process
 // lends its buffer; else it is read from the store.
 func (p *Pipeline) follow(ctx context.Context, d Deploy, out io.Writer) (Deploy, error) {
@@ -72,8 +91,12 @@ func (p *Pipeline) follow(ctx context.Context, d Deploy, out io.Writer) (Deploy,
 			}
 			offset = n
 		}
-		now, err := p.store.Deploy(ctx, d.AppID, d.ID)
-		if err != nil {
+		var now Deploy
+		err := Patiently(ctx, patience, func() (err error) { now, err = p.store.Deploy(ctx, d.AppID, d.ID); return err })
+		switch {
+		case IsID(err, ErrNotFound):
+			return d, Errorf(ErrNotFound, "The app was destroyed while it was deployed.")
+		case err != nil:
 			return d, err
 		}
 		if now.State.Final() && (now.State != DeployLive || now.Kind != KindPush || now.RefMoved) && p.outputs.get(d.ID) == nil {
@@ -90,7 +113,8 @@ func (p *Pipeline) follow(ctx context.Context, d Deploy, out io.Writer) (Deploy,
 
 // rest copies from the store what the buffer did not have.
 func (p *Pipeline) rest(ctx context.Context, id string, out io.Writer, offset int) error {
-	all, err := p.store.Output(ctx, id)
+	var all []byte
+	err := Patiently(ctx, patience, func() (err error) { all, err = p.store.Output(ctx, id); return err })
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (s *Service) SetConfig(ctx context.Context, actor Account, app string, patc
 	if err != nil {
 		return Deploy{}, err
 	}
-	if d, err = s.store.CreateDeploy(ctx, d, sealed); err != nil {
+	if d, err = s.queue(ctx, d, sealed); err != nil {
 		return Deploy{}, err
 	}
 	return s.awaitRelease(ctx, d)
@@ -74,7 +74,8 @@ func (s *Service) await(ctx context.Context, d Deploy, until func(Deploy) bool) 
 	wake, stop := s.bell.Listen(DeployTopic(d.ID))
 	defer stop()
 	for {
-		now, err := s.store.Deploy(ctx, d.AppID, d.ID)
+		var now Deploy
+		err := Patiently(ctx, patience, func() (err error) { now, err = s.store.Deploy(ctx, d.AppID, d.ID); return err })
 		if err != nil {
 			return d, err
 		}
@@ -145,7 +146,7 @@ func (s *Service) Rollback(ctx context.Context, actor Account, app, ident string
 	case r.Current:
 		return Deploy{}, &Error{ID: ErrInvalid, Message: fmt.Sprintf("v%d is what runs now. Nothing was changed.", r.Version), Next: next}
 	}
-	d, err := s.store.CreateDeploy(ctx, Deploy{ID: uuid.NewString(), AppID: a.ID, Kind: KindRollback, UserID: actor.ID,
+	d, err := s.queue(ctx, Deploy{AppID: a.ID, Kind: KindRollback, UserID: actor.ID,
 		Source: r.ID, Description: fmt.Sprintf("Rollback to v%d", r.Version)}, nil)
 	if err != nil {
 		return Deploy{}, err
@@ -202,6 +203,15 @@ func (s *Service) Deploy(ctx context.Context, actor Account, app, id string) (De
 		return Deploy{}, err
 	}
 	return s.store.Deploy(ctx, a.ID, id)
+}
+
+// Cancel ends a deploy that is not final: what served before serves on.
+func (s *Service) Cancel(ctx context.Context, actor Account, app, id string) (Deploy, error) {
+	a, err := s.App(ctx, actor, app)
+	if err != nil {
+		return Deploy{}, err
+	}
+	return s.store.Cancel(ctx, a.ID, id, actor.Email)
 }
 
 // Events lists what happened to an app, newest first.

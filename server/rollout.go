@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -92,7 +93,7 @@ func (r *rollout) crashed(ctx context.Context, id string) error {
 }
 
 func (r *rollout) overdue(ctx context.Context, snap Snapshot, pr scheduler.Progress) error {
-	var why []string
+	names := map[string][]string{} // by what is the matter
 	for _, in := range snap.State.Instances {
 		if in.Release != snap.State.Release || in.Replace || in.State == scheduler.Up {
 			continue
@@ -101,8 +102,18 @@ func (r *rollout) overdue(ctx context.Context, snap Snapshot, pr scheduler.Progr
 		if in.Reason != "" {
 			text = in.Reason
 		}
-		r.lastLines(ctx, in.ID, snap.Names[in.ID])
-		why = append(why, snap.Names[in.ID]+": "+text)
+		if in.State != scheduler.Pending && in.State != scheduler.Assigned && len(names[text]) == 0 {
+			r.lastLines(ctx, in.ID, snap.Names[in.ID])
+		}
+		names[text] = append(names[text], snap.Names[in.ID])
+	}
+	var why []string
+	for _, text := range slices.Sorted(maps.Keys(names)) {
+		who := names[text][0]
+		if n := len(names[text]) - 1; n > 0 {
+			who = fmt.Sprintf("%s and %d more", who, n)
+		}
+		why = append(why, who+": "+text)
 	}
 	return Errorf(ErrInvalid, "%d of %d instances of v%d came up within %s (%s).", pr.Up, pr.Want, r.d.Version,
 		r.p.cfg.BootTimeout+bootSlack, strings.Join(why, "; "))

@@ -165,6 +165,9 @@ func (s *Service) Apps(ctx context.Context, actor Account) ([]App, error) {
 // App finds an app by name or id. One the actor may not see is not found:
 // this is the one place that decides it.
 func (s *Service) App(ctx context.Context, actor Account, ident string) (App, error) {
+	if !appName.MatchString(ident) && uuid.Validate(ident) != nil {
+		ident = "" // names nothing, whatever bytes it has
+	}
 	app, err := s.store.App(ctx, ident)
 	if err == nil && (actor.Admin || app.OwnerID == actor.ID) {
 		return app, nil

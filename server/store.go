@@ -91,6 +91,8 @@ type DeployStore interface {
 	Deploys(ctx context.Context, appID string, p Page) ([]Deploy, error)
 	Output(ctx context.Context, deployID string) ([]byte, error)
 	AppendOutput(ctx context.Context, deployID string, chunk []byte) error
+	// Cancel ends a deploy that is not final; its worker stops.
+	Cancel(ctx context.Context, appID, id, actor string) (Deploy, error)
 	// Ahead counts the builds that wait or run before a queued push.
 	Ahead(ctx context.Context, deployID string) (int, error)
 }
@@ -165,7 +167,7 @@ type Snapshot struct {
 	Names    map[string]string // by instance: "web.1"
 	Ports    map[string]int    // by release
 	Formed   map[string]int    // wanted by type
-	Crashing bool              // every web instance has crashed
+	Crashing bool              // no web instance is up, and some have crashed
 }
 
 // ReconcileStore is what the loop reads and commits.

@@ -104,7 +104,7 @@ func (p *Pipeline) work(ctx context.Context, d Deploy, building bool) {
 	if d.Attempts > p.cfg.MaxAttempts && !d.State.Final() {
 		err = Errorf(ErrUnavailable, "The deploy was interrupted %d times.", d.Attempts-1)
 	} else {
-		d, err = p.guard(ctx, d, out)
+		d, err = p.persevere(ctx, d, out)
 	}
 	p.releaseSlot(building)
 	if err != nil {
@@ -116,6 +116,55 @@ func (p *Pipeline) work(ctx context.Context, d Deploy, building bool) {
 	p.outputs.finish(context.WithoutCancel(ctx), d.ID, out)
 	p.bell.Ring(NoticeQueue)
 	p.bell.Ring(DeployTopic(d.ID))
+}
+
+// errWithdrawn ends the work on a deploy that is no more: its app was
+// destroyed, or it was cancelled.
+var errWithdrawn = fmt.Errorf("withdrawn: %w", ErrLost)
+
+// persevere works on a deploy through absences of the database: each time it
+// is back, it goes on from where the deploy's row stands. It stops at once when
+// the deploy is withdrawn.
+func (p *Pipeline) persevere(ctx context.Context, d Deploy, out *Output) (Deploy, error) {
+	ctx, withdraw := context.WithCancelCause(ctx)
+	var watcher sync.WaitGroup
+	watcher.Go(func() { p.watch(ctx, d.AppID, d.ID, withdraw) })
+	defer watcher.Wait()
+	defer withdraw(nil)
+	for from := d; ; {
+		end, err := p.guard(ctx, from, out)
+		if errors.Is(context.Cause(ctx), errWithdrawn) {
+			return d, errWithdrawn
+		}
+		if !IsTransient(err) {
+			return end, err
+		}
+		p.log.Warn("the database is away, the deploy waits", "app", d.App, "deploy", d.ID, "err", err)
+		if err := Patiently(ctx, patience, func() (err error) { from, err = p.store.Deploy(ctx, d.AppID, d.ID); return err }); err != nil {
+			return end, err
+		}
+	}
+}
+
+// watch withdraws the work on a deploy whose row is gone or was ended by another.
+func (p *Pipeline) watch(ctx context.Context, appID, id string, withdraw context.CancelCauseFunc) {
+	wake, stop := p.bell.Listen(DeployTopic(id))
+	defer stop()
+	tick := time.NewTicker(5 * time.Second) // notices may be lost with a connection
+	defer tick.Stop()
+	for {
+		select {
+		case <-wake:
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		now, err := p.store.Deploy(ctx, appID, id)
+		if IsID(err, ErrNotFound) || err == nil && now.State == DeployCancelled {
+			withdraw(errWithdrawn)
+			return
+		}
+	}
 }
 
 // guard makes a panic in one deploy that deploy's failure.
@@ -138,6 +187,12 @@ func (p *Pipeline) releaseSlot(building bool) {
 // settle decides what an error means: shutting down or a lost lease leave the
 // deploy to the next worker, everything else fails it.
 func (p *Pipeline) settle(ctx context.Context, d Deploy, err error) Deploy {
+	if errors.Is(err, errWithdrawn) {
+		if now, err := p.store.Deploy(ctx, d.AppID, d.ID); err == nil {
+			return now
+		}
+		return d
+	}
 	if ctx.Err() != nil || errors.Is(err, ErrLost) {
 		p.log.Info("deploy handed over", "app", d.App, "deploy", d.ID, "state", d.State, "err", err)
 		return d
@@ -187,6 +242,8 @@ func (p *Pipeline) epilogue(d Deploy, out *Output) {
 		if d.Kind == KindPush {
 			fmt.Fprintf(out, "       Released v%d\n       %s deployed to paas\n", d.Version, p.cfg.URL(d.App))
 		}
+	case d.State == DeployCancelled:
+		fmt.Fprintf(out, " !     The deploy was %s.\n !     Nothing was changed: %s\n", d.Reason, p.still(d))
 	case d.State == DeployFailed:
 		for line := range strings.SplitSeq(d.Reason, "\n") {
 			fmt.Fprintf(out, " !     %s\n", line)

@@ -9,7 +9,7 @@ var files = map[string]string{
 	"Dockerfile": `FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod *.go ./
-RUN --mount=type=cache,target=/root/.cache/go-build CGO_ENABLED=0 go build -o /out/app .
+RUN --mount=type=cache,target=/root/.cache/go-build CGO_ENABLED=0 go build -ldflags="-s -w" -o /out/app .
 
 FROM scratch
 COPY --from=build /out/app /app

@@ -111,7 +111,7 @@ func (b *Builder) Build(ctx context.Context, req builder.Request, out io.Writer)
 		digest, err = b.attempt(ctx, req, show)
 	}
 	if err != nil {
-		return builder.Image{}, b.explain(ctx, err)
+		return builder.Image{}, b.explain(ctx, req, err)
 	}
 	img, err := b.inspect(ctx, req.AppID, digest)
 	if err != nil {

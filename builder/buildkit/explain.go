@@ -30,7 +30,7 @@ func (b *Builder) lost(err error) bool {
 }
 
 // explain decides whose error it is and words it for that reader.
-func (b *Builder) explain(ctx context.Context, err error) error {
+func (b *Builder) explain(ctx context.Context, req builder.Request, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("build: %w", context.Cause(ctx))
 	}
@@ -46,6 +46,13 @@ func (b *Builder) explain(ctx context.Context, err error) error {
 	}
 	if f := baseImage(text); f != nil {
 		f.Detail = detail(err, text)
+		return f
+	}
+	if f := notGranted(req.Source, text); f != nil {
+		return f
+	}
+	if f := missingFile(errdefs.Sources(err), text); f != nil {
+		f.Detail = detail(err, f.Reason)
 		return f
 	}
 	if len(errdefs.Sources(err)) > 0 || fromDockerfile(text) {
@@ -70,10 +77,12 @@ func message(err error) string {
 	if i := strings.Index(text, "desc = "); i >= 0 && strings.Contains(text[:i], "rpc error") {
 		text = text[i+len("desc = "):]
 	}
-	return strings.TrimPrefix(text, "failed to solve: ")
+	return internals.ReplaceAllString(strings.TrimPrefix(text, "failed to solve: "), "")
 }
 
 var (
+	// internals name the insides of buildkitd, which tell a pusher nothing.
+	internals  = regexp.MustCompile(`failed to (compute|load) cache key: |failed to calculate checksum of ref \S+: |\S*/buildkit-mount\d+`)
 	noMetadata = regexp.MustCompile(`failed to resolve source metadata for ([^\s]+?): (.*)`)
 	exitCode   = regexp.MustCompile(`process "(.*)" did not complete successfully: exit code: (\d+)`)
 )
@@ -125,14 +134,6 @@ func detail(err error, text string) string {
 	for _, line := range strings.Split(strings.TrimSpace(text), "\n") {
 		b.WriteString(cleanLine(line) + "\n")
 	}
-	var excerpt strings.Builder
-	for _, src := range errdefs.Sources(err) {
-		if src.Print(&excerpt) != nil {
-			break
-		}
-	}
-	for _, line := range strings.Split(strings.TrimRight(excerpt.String(), "\n"), "\n") {
-		b.WriteString(cleanLine(line) + "\n")
-	}
+	b.WriteString(excerpt(errdefs.Sources(err)))
 	return strings.TrimSpace(b.String())
 }

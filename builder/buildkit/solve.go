@@ -2,6 +2,8 @@ package buildkit
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 
 	"github.com/moby/buildkit/client"
@@ -61,6 +63,9 @@ func (b *Builder) options(req builder.Request) client.SolveOpt {
 			// that a "# syntax=" line names.
 			"cmdline":                "dockerfile.v0",
 			"label:" + revisionLabel: req.Commit,
+			// What RUN keeps in a cache mount is the app's own.
+			"build-arg:BUILDKIT_CACHE_MOUNT_NS": req.AppID,
+			"hostname":                          sandbox(req.AppID),
 		},
 		LocalMounts: map[string]fsutil.FS{"context": source, "dockerfile": source},
 		// Files that did not change since the app's last build are not sent again.
@@ -69,6 +74,15 @@ func (b *Builder) options(req builder.Request) client.SolveOpt {
 		Exports:   []client.ExportEntry{{Type: client.ExporterImage, Attrs: export}},
 		Internal:  true,
 	}
+}
+
+// sandbox is the host name that an app's RUN steps see. It is what keeps their
+// results apart in the layer cache: BuildKit leaves the id of a cache mount out
+// of a step's key, so a step that read one app's cache mount would otherwise
+// be the cached result of another app's step of the same words.
+func sandbox(appID string) string {
+	sum := sha256.Sum256([]byte(appID))
+	return "build-" + hex.EncodeToString(sum[:16])
 }
 
 // credentials lets buildkitd ask for the password of the registry, and of no

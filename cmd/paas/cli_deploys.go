@@ -43,11 +43,14 @@ func (c *cli) deployCommands() []*cobra.Command {
 		}
 		return nil
 	})
+	cancel := &cobra.Command{Use: "deploys:cancel [DEPLOY]", Short: "stop a deploy; without an id, the one under way", Args: takes(0, 1)}
+	c.onApp(cancel, func(s *session, args []string) error { return s.cancelDeploy(args) })
+
 	events := &cobra.Command{Use: "events", Short: "list what happened to an app, newest first", Args: takes(0, 0)}
 	eventsNum := events.Flags().IntP("num", "n", 30, "how many")
 	eventsJSON := events.Flags().Bool("json", false, "print JSON")
 	c.onApp(events, func(s *session, _ []string) error { return s.listEvents(*eventsNum, *eventsJSON) })
-	return []*cobra.Command{builds, build, deploys, info, output, events}
+	return []*cobra.Command{builds, build, deploys, info, output, cancel, events}
 }
 
 func short(commit *string) string {
@@ -173,5 +176,33 @@ func (s *session) listEvents(n int, asJSON bool) error {
 		rows[i] = []string{when(e.CreatedAt, time.Now()), e.Kind, e.Actor, e.Text}
 	}
 	table(s.out, rows)
+	return nil
+}
+
+// cancelDeploy stops the deploy that is named, or the newest that has not ended.
+func (s *session) cancelDeploy(args []string) error {
+	id := ""
+	if len(args) == 1 {
+		id = args[0]
+	} else {
+		recent, err := s.api.Deploys(s.ctx, s.app, 20)
+		if err != nil {
+			return err
+		}
+		for _, d := range recent {
+			if !d.Final() {
+				id = d.ID
+				break
+			}
+		}
+		if id == "" {
+			return tell(s.app+" has no deploy under way. Nothing was changed.", "See the last ones: paas deploys -a "+s.app)
+		}
+	}
+	d, err := s.api.Cancel(s.ctx, s.app, id)
+	if err != nil {
+		return err
+	}
+	s.say("Cancelled deploy %s of %s.", d.ID, appName(s.app))
 	return nil
 }

@@ -178,7 +178,22 @@ func (h *house) openPostgres(ctx context.Context) error {
 	}
 	h.ground.run("postgres", pg.Run)
 	h.s.postgres = pg.DSN()
-	return pg.WaitReady(ctx)
+	// Whatever keeps it from starting (a full disk), the router serves on.
+	for told := ""; ; {
+		err := pg.WaitReady(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		if err.Error() != told {
+			told = err.Error()
+			h.log.Error("PostgreSQL does not start; apps are served on, everything else waits for it", "err", err)
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 func (h *house) openStore(ctx context.Context) (err error) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -26,7 +27,12 @@ func (p pusher) KeyOwner(ctx context.Context, publicKey string) (gitd.Identity, 
 	if err != nil {
 		return gitd.Identity{}, server.Errorf(server.ErrUnauthorized, "that is not a public key")
 	}
-	k, err := p.store.KeyByFingerprint(ctx, ssh.FingerprintSHA256(pub))
+	var k server.Key
+	// A restart of the database must not read as "Permission denied".
+	err = server.Patiently(ctx, 5*time.Second, func() (err error) {
+		k, err = p.store.KeyByFingerprint(ctx, ssh.FingerprintSHA256(pub))
+		return err
+	})
 	if err != nil {
 		return gitd.Identity{}, err
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"regexp"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -107,9 +108,17 @@ func (s *settings) flags(cmd *cobra.Command) {
 	f.IntVar(&s.maxBuilds, "max-builds", 2, "builds at once; others wait in a queue")
 }
 
+var domainForm = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+
 func (s *settings) check() error {
-	if s.domain == "" || len(s.domain) > 200 {
-		return errors.New("--domain is empty or too long")
+	if !domainForm.MatchString(s.domain) || len(s.domain) > 200 {
+		return fmt.Errorf("--domain %q: must be a host name like example.com", s.domain)
+	}
+	for flag, d := range map[string]time.Duration{"--boot-timeout": s.bootTimeout, "--drain-timeout": s.drainTimeout,
+		"--stop-timeout": s.stopTimeout, "--build-timeout": s.buildTimeout} {
+		if d <= 0 || d > 24*time.Hour {
+			return fmt.Errorf("%s %s: must be more than nothing and at most a day", flag, d)
+		}
 	}
 	if (s.tlsCert == "") != (s.tlsKey == "") || s.https != "" && s.tlsCert == "" {
 		return errors.New("--https, --tls-cert and --tls-key belong together")

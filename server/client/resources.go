@@ -171,6 +171,12 @@ func (c *Client) Deploy(ctx context.Context, app, id string) (d api.Deploy, err 
 	return d, c.get(ctx, "/apps/"+seg(app)+"/deploys/"+seg(id), &d)
 }
 
+// Cancel ends a deploy that has not ended.
+func (c *Client) Cancel(ctx context.Context, app, id string) (d api.Deploy, err error) {
+	_, err = c.do(ctx, call{method: http.MethodDelete, path: "/apps/" + seg(app) + "/deploys/" + seg(id), out: &d})
+	return d, err
+}
+
 // Events lists what happened to an app, newest first.
 func (c *Client) Events(ctx context.Context, app string) (e []api.Event, err error) {
 	return e, c.get(ctx, "/apps/"+seg(app)+"/events", &e)

@@ -38,6 +38,14 @@ func (s *Server) deploy(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, r, http.StatusOK, s.wireDeploy(d))
 }
 
+func (s *Server) cancel(w http.ResponseWriter, r *http.Request) error {
+	d, err := s.svc.Cancel(r.Context(), actor(r), param(r, "app"), param(r, "deploy"))
+	if err != nil {
+		return err
+	}
+	return reply(w, r, http.StatusOK, s.wireDeploy(d))
+}
+
 func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	events, err := s.svc.Events(r.Context(), actor(r), param(r, "app"))
 	if err != nil {

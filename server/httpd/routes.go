@@ -61,6 +61,7 @@ func (s *Server) appRoutes(r chi.Router) {
 	r.Get("/builds/{build}", s.quick(s.build))
 	r.Get("/deploys", s.quick(s.deploys))
 	r.Get("/deploys/{deploy}", s.quick(s.deploy))
+	r.Delete("/deploys/{deploy}", s.quick(s.cancel))
 	r.Get("/deploys/{deploy}/output", s.stream(s.deployOutput))
 	r.Get("/events", s.quick(s.events))
 	r.Post("/log-sessions", s.quick(s.createLogSession))

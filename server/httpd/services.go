@@ -84,6 +84,7 @@ type Deploys interface {
 	Deploy(ctx context.Context, actor server.Account, app, id string) (server.Deploy, error)
 	Follow(ctx context.Context, actor server.Account, app, deployID string, out io.Writer) (server.Deploy, error)
 	Events(ctx context.Context, actor server.Account, app string) ([]server.Event, error)
+	Cancel(ctx context.Context, actor server.Account, app, id string) (server.Deploy, error)
 }
 
 // LogReader reads and follows logs.

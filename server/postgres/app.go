@@ -42,8 +42,9 @@ func (s *Store) DataKey(ctx context.Context, appID string) ([]byte, error) {
 	return one(ctx, s.pool, pgx.RowTo[[]byte], "app", `select data_key from apps where id = $1`, appID)
 }
 
-// CreateApp writes the app, its release v1 and the event. The network slot is
-// the next behind the highest in use, so that one just freed rests a while.
+// CreateApp writes the app, its release v1 and the event. Network slots are
+// given out in turn, so that one just freed rests: its network may live on
+// until the last container of its app has ended.
 func (s *Store) CreateApp(ctx context.Context, n server.NewApp) (server.App, error) {
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		slot, err := freeSlot(ctx, tx, n.MaxSlots)
@@ -81,16 +82,16 @@ func freeSlot(ctx context.Context, tx pgx.Tx, slots int) (int, error) {
 		return 0, err
 	}
 	var slot *int
-	err := tx.QueryRow(ctx, `with top as (select coalesce(max(slot) + 1, 0) as next from apps)
-		select case when next < $1 then next else
-			(select min(n) from generate_series(0, $1 - 1) n where n not in (select slot from apps)) end from top`, slots).Scan(&slot)
+	err := tx.QueryRow(ctx, `with first as (select nextval('app_slots') as n)
+		select min(i) from (select (n + i) % $1 as slot, i + n as i from first, generate_series(0, $1 - 1) i) s
+		where slot not in (select slot from apps)`, slots).Scan(&slot)
 	if err != nil {
 		return 0, err
 	}
 	if slot == nil {
 		return 0, server.Errorf(server.ErrUnavailable, "The platform's network pool has room for %d apps and is full. No app was created.", slots)
 	}
-	return *slot, nil
+	return *slot % slots, nil
 }
 
 // DeleteApp removes an app and all rows of it. Its containers are orphans
@@ -100,6 +101,16 @@ func (s *Store) DeleteApp(ctx context.Context, id, actor string) error {
 		var name string
 		if err := tx.QueryRow(ctx, `select name from apps where id = $1 for update`, id).Scan(&name); err != nil {
 			return err
+		}
+		open, err := many(ctx, tx, pgx.RowTo[string], `select id::text from deploys where app_id = $1
+			and state in ('queued', 'building', 'releasing', 'rolling')`, id)
+		if err != nil {
+			return err
+		}
+		for _, d := range open {
+			if err := notify(ctx, tx, server.DeployTopic(d)); err != nil { // whoever works on it stops
+				return err
+			}
 		}
 		hosts, err := many(ctx, tx, pgx.RowTo[string], `select distinct host_id::text from instances where app_id = $1 and host_id is not null`, id)
 		if err != nil {

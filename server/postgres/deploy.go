@@ -45,7 +45,8 @@ func (s *Store) Deploys(ctx context.Context, appID string, p server.Page) ([]ser
 	return many(ctx, s.pool, scanDeploy, deployQuery+`where d.app_id = $1 order by d.seq desc limit $2`, appID, limit(p))
 }
 
-// CreateDeploy queues a deploy; a push takes the place of a queued push.
+// CreateDeploy queues a deploy; a push takes the place of a queued push. One
+// with the same id is the same: a caller whose answer got lost may ask again.
 func (s *Store) CreateDeploy(ctx context.Context, d server.Deploy, patch []byte) (server.Deploy, error) {
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		var name string
@@ -61,7 +62,7 @@ func (s *Store) CreateDeploy(ctx context.Context, d server.Deploy, patch []byte)
 			}
 		}
 		_, err := tx.Exec(ctx, `insert into deploys (id, app_id, kind, user_id, description, source_id, patch, ref, old_commit, commit)
-			values ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8, $9, $10)`,
+			values ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8, $9, $10) on conflict (id) do nothing`,
 			d.ID, d.AppID, d.Kind, d.UserID, d.Description, d.Source, patch, d.Ref, d.Old, d.Commit)
 		if err != nil {
 			return fmt.Errorf("queue deploy: %w", err)
@@ -79,7 +80,7 @@ func (s *Store) CreateDeploy(ctx context.Context, d server.Deploy, patch []byte)
 
 func supersede(ctx context.Context, tx pgx.Tx, d server.Deploy) error {
 	ids, err := many(ctx, tx, pgx.RowTo[string], `update deploys set state = 'superseded', updated_at = now()
-		where app_id = $1 and kind = 'push' and state = 'queued' returning id::text`, d.AppID)
+		where app_id = $1 and kind = 'push' and state = 'queued' and id <> $2 returning id::text`, d.AppID, d.ID)
 	if err != nil {
 		return err
 	}

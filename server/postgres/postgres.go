@@ -83,10 +83,27 @@ func (s *Store) Close() { s.pool.Close() }
 // Ping says whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
 
-// inTx runs fn in one transaction; an error rolls it back.
+// patience is how long a call waits for a database that is away before it
+// says so: a restart takes less.
+const patience = 10 * time.Second
+
+// inTx runs fn in one transaction; an error rolls it back. It waits for the
+// database to begin, and never runs fn twice: whether a broken commit took
+// place is not known here.
 func (s *Store) inTx(ctx context.Context, fn func(pgx.Tx) error) error {
-	err := pgx.BeginFunc(ctx, s.pool, fn)
-	return known(err)
+	var tx pgx.Tx
+	err := server.Patiently(ctx, patience, func() (err error) {
+		tx, err = s.pool.Begin(ctx)
+		return known(err)
+	})
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx)) //nolint:errcheck // after a commit there is nothing to roll back
+	if err := fn(tx); err != nil {
+		return known(err)
+	}
+	return known(tx.Commit(ctx))
 }
 
 // known makes an error of the connection one for people.
@@ -100,14 +117,14 @@ func known(err error) error {
 	case errors.As(err, &pg):
 		switch pg.Code {
 		case pgerrcode.AdminShutdown, pgerrcode.CrashShutdown, pgerrcode.CannotConnectNow, pgerrcode.TooManyConnections, pgerrcode.DiskFull:
-			return &server.Error{ID: server.ErrUnavailable, Next: next, Message: "The database (Postgres) takes no work now (" + pg.Message + "); nothing was changed."}
+			return &server.Error{ID: server.ErrUnavailable, Transient: true, Next: next, Message: "The database (Postgres) takes no work now (" + pg.Message + "); nothing was changed."}
 		}
 		return err
 	case pgconn.SafeToRetry(err), errors.As(err, new(*pgconn.ConnectError)):
-		return &server.Error{ID: server.ErrUnavailable, Next: next, Message: "The database (Postgres) is not reachable; nothing was changed."}
+		return &server.Error{ID: server.ErrUnavailable, Transient: true, Next: next, Message: "The database (Postgres) is not reachable; nothing was changed."}
 	case errors.As(err, new(net.Error)), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		// Sent, and no answer: it may have been done.
-		return &server.Error{ID: server.ErrUnavailable, Next: next, Message: "The connection to the database (Postgres) broke; see whether the change was made before you repeat it."}
+		return &server.Error{ID: server.ErrUnavailable, Transient: true, Next: next, Message: "The connection to the database (Postgres) broke; see whether the change was made before you repeat it."}
 	}
 	return err
 }
@@ -154,25 +171,34 @@ func notFound(what string) error {
 
 // one gives the single row of a query, or not found.
 func one[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], what, sql string, args ...any) (T, error) {
-	var zero T
-	rows, err := q.Query(ctx, sql, args...)
-	if err != nil {
-		return zero, known(err)
+	list, err := many(ctx, q, scan, sql, args...)
+	switch {
+	case err == nil && len(list) == 0:
+		return *new(T), notFound(what)
+	case err == nil && len(list) > 1:
+		return *new(T), fmt.Errorf("%d rows for one %s", len(list), what)
+	case err != nil:
+		return *new(T), err
 	}
-	v, err := pgx.CollectExactlyOneRow(rows, scan)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return zero, notFound(what)
-	}
-	return v, known(err)
+	return list[0], nil
 }
 
-func many[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
-	rows, err := q.Query(ctx, sql, args...)
-	if err != nil {
-		return nil, known(err)
+// many gives the rows of a query. Outside a transaction, where it only reads,
+// it waits for a database that is away.
+func many[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], sql string, args ...any) (list []T, err error) {
+	wait := patience
+	if _, inside := q.(pgx.Tx); inside {
+		wait = 0
 	}
-	list, err := pgx.CollectRows(rows, scan)
-	return list, known(err)
+	err = server.Patiently(ctx, wait, func() error {
+		rows, err := q.Query(ctx, sql, args...)
+		if err != nil {
+			return known(err)
+		}
+		list, err = pgx.CollectRows(rows, scan)
+		return known(err)
+	})
+	return list, err
 }
 
 type querier interface {

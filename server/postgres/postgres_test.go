@@ -375,16 +375,35 @@ func TestAppsOfOneNameAndSlots(t *testing.T) {
 		ReleaseID: uuid.NewString(), Config: []byte("{}"), MaxSlots: 4}); !server.IsID(err, server.ErrInvalid) {
 		t.Fatalf("a second app of the name: %v", err)
 	}
-	second, third, fourth := w.newApp("b"), w.newApp("c"), w.newApp("d")
-	if second.Slot != 1 || third.Slot != 2 || fourth.Slot != 3 {
-		t.Fatalf("slots %d %d %d", second.Slot, third.Slot, fourth.Slot)
+	taken := map[int]bool{w.app.Slot: true}
+	third := w.newApp("b")
+	for _, a := range []server.App{third, w.newApp("c"), w.newApp("d")} {
+		if taken[a.Slot] || a.Slot < 0 || a.Slot > 3 {
+			t.Fatalf("slot %d of 0 to 3, taken %v", a.Slot, taken)
+		}
+		taken[a.Slot] = true
+	}
+	if _, err := w.CreateApp(w.ctx, server.NewApp{ID: uuid.NewString(), Name: "full", OwnerID: w.user.ID, DataKey: []byte("k"),
+		ReleaseID: uuid.NewString(), Config: []byte("{}"), MaxSlots: 4}); !server.IsID(err, server.ErrUnavailable) {
+		t.Fatalf("a fifth app in a pool of four: %v", err)
 	}
 	w.must(w.DeleteApp(w.ctx, third.ID, "ann"))
-	if again := w.newApp("e"); again.Slot != 2 {
-		t.Fatalf("slot %d, want the freed 2", again.Slot)
+	if again := w.newApp("e"); again.Slot != third.Slot {
+		t.Fatalf("slot %d, want the freed %d", again.Slot, third.Slot)
 	}
 	if _, err := w.App(w.ctx, third.ID); !server.IsID(err, server.ErrNotFound) {
 		t.Fatalf("deleted app: %v", err)
+	}
+}
+
+// The slot of a destroyed app rests while there are others: its network lives
+// until its last container has ended.
+func TestFreedSlotRests(t *testing.T) {
+	w := newWorld(t, time.Minute)
+	gone := w.newApp("b")
+	w.must(w.DeleteApp(w.ctx, gone.ID, "ann"))
+	if next := w.newApp("b"); next.Slot == gone.Slot {
+		t.Fatalf("slot %d was given out again at once", next.Slot)
 	}
 }
 

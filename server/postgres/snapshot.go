@@ -100,7 +100,7 @@ func (s *Store) loadInstances(ctx context.Context, tx pgx.Tx, snap *server.Snaps
 		return err
 	}
 	defer rows.Close()
-	webs, crashed := 0, 0
+	serving, crashed := 0, 0
 	for rows.Next() {
 		var in scheduler.Instance
 		var up infTime
@@ -114,14 +114,15 @@ func (s *Store) loadInstances(ctx context.Context, tx pgx.Tx, snap *server.Snaps
 		snap.State.Instances = append(snap.State.Instances, in)
 		snap.Addrs[in.ID] = addr
 		snap.Names[in.ID] = fmt.Sprintf("%s.%d", in.Type, in.Ordinal)
-		if in.Type == "web" {
-			webs++
-			if in.State == scheduler.Crashed {
-				crashed++
-			}
+		switch {
+		case in.Type != "web":
+		case in.State == scheduler.Up:
+			serving++
+		case in.State == scheduler.Crashed || in.Crashes > 0:
+			crashed++
 		}
 	}
-	snap.Crashing = webs > 0 && crashed == webs
+	snap.Crashing = serving == 0 && crashed > 0
 	return rows.Err()
 }
 

@@ -293,6 +293,34 @@ func (s *Store) Finish(ctx context.Context, d server.Deploy, owner string, o ser
 	return out, err
 }
 
+// Cancel ends a deploy that is not final, whoever works on it: the worker is
+// told and stops.
+func (s *Store) Cancel(ctx context.Context, appID, id, actor string) (server.Deploy, error) {
+	var out server.Deploy
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `select 1 from apps where id = $1 for update`, appID); err != nil {
+			return err
+		}
+		d, err := one(ctx, tx, scanDeploy, "deploy", deployQuery+`where d.app_id = $1 and d.id = $2 for update of d`, uuidOf(appID), uuidOf(id))
+		if err != nil {
+			return err
+		}
+		if err := d.State.Check(server.DeployCancelled); err != nil {
+			return server.Errorf(server.ErrConflict, "The deploy is %s already. Nothing was changed.", d.State)
+		}
+		d.User = actor
+		if err := finish(ctx, tx, d, server.Outcome{State: server.DeployCancelled, Stage: d.State, Reason: "cancelled by " + actor}); err != nil {
+			return err
+		}
+		if err := notify(ctx, tx, server.DeployTopic(d.ID), server.NoticeQueue); err != nil {
+			return err
+		}
+		out, err = deployByID(ctx, tx, d.ID)
+		return err
+	})
+	return out, err
+}
+
 func finish(ctx context.Context, tx pgx.Tx, d server.Deploy, o server.Outcome) error {
 	_, err := tx.Exec(ctx, `update deploys set state = $2, stage = $3, reason = $4, ref_moved = $5, updated_at = now(), patch = null where id = $1`,
 		d.ID, o.State, o.Stage, o.Reason, o.Moved)

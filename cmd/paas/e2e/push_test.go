@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -239,4 +240,102 @@ func TestPushDuringRollback(t *testing.T) {
 	}
 	r.serves(want)
 	contains(t, list, "Current: v5", "v4", "v5")
+}
+
+const sleeping = "FROM scratch\nCOPY app VERSION /\nRUN [\"/app\", \"-mode\", \"deaf\"]\nENTRYPOINT [\"/app\"]\n"
+
+// hang starts a push whose build does not end and waits until it builds.
+func (r *repo) hang(t *testing.T) <-chan string {
+	t.Helper()
+	r.write("Dockerfile", sleeping)
+	r.commit("hangs " + rand.Text())
+	done := make(chan string, 1)
+	go func() {
+		out, _ := r.try("push", "paas", "main")
+		done <- out
+	}()
+	err := r.p.until(20*time.Second, "building", func() bool {
+		out, _ := r.p.paas("deploys", "-a", r.app)
+		return strings.Contains(out, "building")
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return done
+}
+
+func ended(t *testing.T, done <-chan string) string {
+	t.Helper()
+	select {
+	case out := <-done:
+		return out
+	case <-time.After(20 * time.Second):
+		t.Fatal("the pusher still waits")
+		return ""
+	}
+}
+
+// A build that hangs can be cancelled; its slot is free for the next push.
+func TestCancelledBuildGivesItsSlotBack(t *testing.T) {
+	p := shared.get(t)
+	r := p.newApp(t, "cancels")
+	r.push("good")
+	for range 3 { // more often than there are slots
+		done := r.hang(t)
+		p.mustPaas(t, "deploys:cancel", "-a", "cancels")
+		contains(t, ended(t, done), "cancelled by", "v2 still serves", "[remote rejected]")
+	}
+	if out, err := p.paas("deploys:cancel", "-a", "cancels"); err == nil {
+		t.Errorf("cancelled nothing: %s", out)
+	}
+	r.write("Dockerfile", dockerfile)
+	r.push("after")
+	r.serves("after")
+}
+
+// An app that is destroyed while it builds: the build ends, the pusher is
+// told, the slot is free, and an app of the same name deploys at once.
+func TestDestroyWhileBuilding(t *testing.T) {
+	p := shared.get(t)
+	for range 3 {
+		r := p.newApp(t, "gone")
+		done := r.hang(t)
+		p.mustPaas(t, "apps:destroy", "-a", "gone", "--confirm", "gone")
+		contains(t, ended(t, done), "destroyed")
+	}
+	r := p.newApp(t, "gone")
+	r.push("again")
+	r.serves("again")
+	p.mustPaas(t, "apps:destroy", "-a", "gone", "--confirm", "gone")
+	again := p.newApp(t, "gone")
+	again.push("at once")
+	again.serves("at once")
+}
+
+// Postgres is killed in the middle of a deploy, again and again: each deploy
+// goes live all the same, and nobody is told otherwise.
+func TestDatabaseKilledDuringDeploys(t *testing.T) {
+	p := newPlatform(filepath.Join(built.dir, "blip"))
+	if err := p.start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.destroy)
+	r := p.newApp(t, "blip")
+	r.push("zero")
+	for n, delay := range []time.Duration{100, 300, 500, 700, 900} {
+		version := string(rune('a' + n))
+		r.commit(version)
+		pid := lastChildPID(p, "postgres")
+		timer := time.AfterFunc(delay*time.Millisecond, func() { _ = exec.Command("kill", "-9", "--", pid).Run() })
+		out, err := r.try("push", "paas", "main")
+		timer.Stop()
+		if err != nil {
+			t.Fatalf("killed after %d ms: %v\n%s\n%s", delay, err, out, tail(p.log.String(), 30))
+		}
+		r.serves(version)
+		err = p.until(20*time.Second, "running postgres again", func() bool { _, err := p.paas("apps"); return err == nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }

@@ -81,10 +81,21 @@ func (r *Runtime) makeNetwork(ctx context.Context, a agent.Assignment) error {
 	switch {
 	case err == nil, strings.Contains(err.Error(), "already exists"):
 		return nil
+	case strings.Contains(err.Error(), "Pool overlaps") && r.oursHas(ctx, a.Network.Subnet):
+		// Of an app that is going: it is free as soon as its last container ended.
+		return fmt.Errorf("%s: its subnet %s is still held by an app that was destroyed", step, a.Network.Subnet)
 	case strings.Contains(err.Error(), "Pool overlaps"):
 		return lasting("%s: its subnet %s is taken by another network of this host; see docker network ls, remove that one or move the pool of paas", step, a.Network.Subnet)
 	}
 	return r.fault(step, err)
+}
+
+// oursHas says whether a network of this cluster has the subnet.
+func (r *Runtime) oursHas(ctx context.Context, subnet string) bool {
+	list, err := r.networks(ctx)
+	return err == nil && slices.ContainsFunc(list, func(n network.Summary) bool {
+		return slices.ContainsFunc(n.IPAM.Config, func(c network.IPAMConfig) bool { return c.Subnet == subnet })
+	})
 }
 
 // bridgeName gives the bridges of all apps a common beginning, so that one

@@ -273,6 +273,28 @@ func (f *Fake) Deploy(ctx context.Context, actor server.Account, name, id string
 	return server.Deploy{}, err
 }
 
+// Cancel ends a deploy that has not ended.
+func (f *Fake) Cancel(_ context.Context, actor server.Account, name, id string) (server.Deploy, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a, err := f.find(actor, name)
+	if err != nil {
+		return server.Deploy{}, err
+	}
+	for i := range a.deploys {
+		d := &a.deploys[i]
+		switch {
+		case d.ID != id:
+		case d.State.Final():
+			return server.Deploy{}, server.Errorf(server.ErrConflict, "The deploy is %s already. Nothing was changed.", d.State)
+		default:
+			d.State, d.Reason = server.DeployCancelled, "cancelled by "+actor.Email
+			return *d, nil
+		}
+	}
+	return server.Deploy{}, server.Errorf(server.ErrNotFound, "Couldn't find that deploy.")
+}
+
 // Events gives one for each deploy.
 func (f *Fake) Events(ctx context.Context, actor server.Account, name string) ([]server.Event, error) {
 	all, err := f.Deploys(ctx, actor, name, server.Page{Max: 1000})

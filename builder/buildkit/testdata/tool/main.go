@@ -17,6 +17,18 @@ func main() {
 	case "fail":
 		fmt.Fprintln(os.Stderr, "tool: this cannot work")
 		os.Exit(7)
+	case "keep": // shows what the file holds, and what it leaves in a second one; then adds a word
+		old, err := os.ReadFile(os.Args[2])
+		if err != nil && !os.IsNotExist(err) {
+			panic(err)
+		}
+		fmt.Printf("kept so far: <%s>\n", old)
+		if err := os.WriteFile("/seen", old, 0o644); err != nil {
+			panic(err)
+		}
+		if err := os.WriteFile(os.Args[2], []byte(string(old)+os.Args[3]), 0o644); err != nil {
+			panic(err)
+		}
 	case "wait":
 		fmt.Println("waiting")
 		time.Sleep(5 * time.Minute)
