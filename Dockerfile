@@ -7,7 +7,7 @@ RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 ARG VERSION=dev
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    go build -trimpath -buildvcs=false -ldflags "-X main.version=${VERSION}" -o /out/paas ./cmd/paas && \
+    go build -trimpath -buildvcs=false -ldflags "-X main.buildTag=${VERSION}" -o /out/paas ./cmd/paas && \
     go build -trimpath -buildvcs=false -o /out/buildkitd github.com/moby/buildkit/cmd/buildkitd
 
 FROM debian:bookworm-slim

@@ -28,7 +28,7 @@ deps:
 
 bin/paas: $(SOURCES)
 	@echo "-----> Building bin/paas $(VERSION) (the first time takes minutes)"
-	@begin=$$(date +%s); $(GOBUILD) -ldflags '-X main.version=$(VERSION)' -o $@ ./cmd/paas && touch $@ \
+	@begin=$$(date +%s); $(GOBUILD) -ldflags '-X main.buildTag=$(VERSION)' -o $@ ./cmd/paas && touch $@ \
 		&& echo "       done in $$(($$(date +%s) - begin)) s"
 
 # Only a new pin in go.mod makes a new buildkitd.

@@ -47,7 +47,7 @@ func failureOf(code string) failure {
 	case "H19":
 		f.desc, f.text = "Backend connection timeout", "The app could not be reached in time. "+tryLater
 	case "H20":
-		f.desc, f.text = "App boot timeout", "The app did not start in time. "+tryLater
+		f.desc, f.text = "App boot timeout", "The app is starting. "+tryLater
 	case "H21":
 		f.desc, f.text = "Backend connection refused", "The app does not accept connections. "+tryLater
 	case "H80":

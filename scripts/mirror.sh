@@ -62,8 +62,10 @@ make_debian() { # suite tar
 		--dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/info/*' \
 		--dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
 		--dpkgopt='path-include=/usr/share/doc/*/copyright' \
-		"$1" "$2.part.tar" $(apt_mirror)
+		"$1" "$2.part.tar" $(apt_mirror) || return 1
 	if [ -s "$bundle" ]; then
+		# Replaced, not added: an engine refuses a layer that names a file twice.
+		tar --delete -f "$2.part.tar" ./etc/ssl/certs/ca-certificates.crt 2>/dev/null || true
 		tar -rf "$2.part.tar" --owner=0 --group=0 --transform 's,^,./etc/ssl/certs/,' -C "${bundle%/*}" -h "${bundle##*/}"
 	fi
 	mv "$2.part.tar" "$2"
@@ -91,15 +93,15 @@ suite() {
 
 seed_debian() { # ref
 	suite=$(suite "$1")
-	tar=$tars/debian-$suite.tar
+	tar=$tars/debian-$suite-2.tar
 	[ -s "$tar" ] || step "Making a stand-in of $1 from the distribution's packages" make_debian "$suite" "$tar"
 	imported "$1" || step "Storing $1 in the registry" import "$1" "$tar" --cmd bash \
 		--env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 }
 
 seed_golang() { # ref
-	debian=$tars/debian-bookworm.tar
-	tar=$tars/golang-$(go env GOVERSION).tar
+	debian=$tars/debian-bookworm-2.tar
+	tar=$tars/golang-$(go env GOVERSION)-2.tar
 	if [ ! -s "$tar" ]; then
 		[ -s "$debian" ] || step "Making a Debian from the distribution's packages" make_debian bookworm "$debian"
 		step "Making a stand-in of $1 from this machine's $(go env GOVERSION)" make_golang "$debian" "$tar"

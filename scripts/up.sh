@@ -5,7 +5,8 @@
 #
 # Settings, from the environment: PAAS_DATA /var/lib/paas · PAAS_DOMAIN localhost ·
 # PAAS_HTTP :8080 · PAAS_SSH :2222 · PAAS_API 127.0.0.1:8081 ·
-# PAAS_REGISTRY 127.0.0.1:5500 · PAAS_SUBNETS 10.210.0.0/16 · PAAS_MIRROR (see mirror.sh)
+# PAAS_REGISTRY 127.0.0.1:5500 · PAAS_SUBNETS 10.210.0.0/16 ·
+# PAAS_BUILD_SUBNET 10.254.240.0/22 · PAAS_MIRROR (see mirror.sh)
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -22,6 +23,8 @@ sample=$PAAS_DATA/sample
 app=hello
 url=http://$app.$domain:${http##*:}
 begin=$(now)
+doctor=
+[ "$PAAS_DATA" = /var/lib/paas ] || doctor=" --data-dir $PAAS_DATA"
 
 # yours: the sample's newest commit is not ours, so it stays as you made it.
 yours() {
@@ -43,6 +46,7 @@ version=$(version)
 
 answer() { curl -sS -m 10 -H "Host: $app.$domain" "http://127.0.0.1:${http##*:}/" 2>&1; }
 serves() { answer | grep -qF "version $version"; }
+up_to_date() { [ "$(curl -sS -m 10 -o /dev/null -w '%{http_code}' -H "Host: $app.$domain" "http://127.0.0.1:${http##*:}/")" = 200 ]; }
 
 wait_healthy() {
 	tries=600
@@ -60,6 +64,7 @@ start_paas() {
 	set -- --data-dir "$PAAS_DATA" --domain "$domain" --http "$http" --ssh "$ssh" --api "$api" \
 		--registry "$registry" --docker "$DOCKER_SOCK" --buildkitd "$PWD/bin/buildkitd"
 	[ -z "${PAAS_SUBNETS:-}" ] || set -- "$@" --subnets "$PAAS_SUBNETS"
+	[ -z "${PAAS_BUILD_SUBNET:-}" ] || set -- "$@" --build-subnet "$PAAS_BUILD_SUBNET"
 	[ -z "${PAAS_LOG_LEVEL:-}" ] || set -- "$@" --log-level "$PAAS_LOG_LEVEL"
 	if [ -e "$PAAS_DATA/mirror/wanted" ]; then set -- "$@" --mirror; fi
 	setsid "$PWD/bin/paas" standalone "$@" >>"$log" 2>&1 </dev/null &
@@ -86,9 +91,10 @@ sample_key() {
 	echo "$sample/id_ed25519"
 }
 
+# A key that another account has (the e-mail was changed) logs in as that one.
 register_key() {
-	bin/paas accounts:create "$email" --key "$key.pub" --admin --socket "$sock"
-	bin/paas login "127.0.0.1:${ssh##*:}" -i "$key" -o StrictHostKeyChecking=accept-new \
+	bin/paas accounts:create "$email" --key "$key.pub" --admin --socket "$sock" || echo "going on with the account the key belongs to"
+	bin/paas login "$domain:${ssh##*:}" -i "$key" -o StrictHostKeyChecking=accept-new \
 		-o "UserKnownHostsFile=$sample/known_hosts" -o IdentitiesOnly=yes
 }
 
@@ -117,9 +123,10 @@ commit_sample() {
 	git -C "$repo" diff --cached --quiet || git -C "$repo" commit -q -m "Sample $version"
 }
 
+# wait_serves CHECK: until the app answers as wanted.
 wait_serves() {
 	tries=150
-	until serves; do
+	until "$1"; do
 		tries=$((tries - 1))
 		if [ $tries -le 0 ]; then
 			answer | head -5
@@ -137,19 +144,22 @@ next_steps() {
 	say "    cd $sample/$app && echo 2.0.0 > VERSION && git commit -am 'Second' && git push paas main"
 	say "    bin/paas logs --tail -a $app          bin/paas config:set GREETING=hi -a $app"
 	say "    bin/paas releases -a $app             bin/paas rollback -a $app"
-	say "    bin/paas doctor                       make down"
+	say "    bin/paas doctor$doctor                       make down"
+	say "Your own app, in its directory with a Dockerfile, committed:"
+	say "    $PWD/bin/paas apps:create NAME && git push paas main"
 	if [ "$key" = "$sample/id_ed25519" ]; then
-		say "You had no SSH key; the sample has one of its own, $key, which its repository uses."
+		say "You had no SSH key; the sample has one of its own, which only its repository uses. For your own apps:"
+		say "    ssh-keygen -t ed25519 && bin/paas keys:add"
 	fi
 }
 
 mkdir -p "$sample"
 key=$(sample_key)
 email=$(git config user.email 2>/dev/null) || email=root@localhost
-remote=ssh://paas@127.0.0.1:${ssh##*:}/$app.git
+remote=ssh://paas@$domain:${ssh##*:}/$app.git
 
-if healthy && docker_answers && serves; then
-	say "paas runs already and $app answers with version $version: nothing to do ($(elapsed "$begin") s)."
+if healthy && docker_answers && { serves || { yours && up_to_date; }; }; then
+	say "paas runs already and $app answers: nothing to do ($(elapsed "$begin") s)."
 	if [ -n "$(find bin/paas -newer "$pidfile" 2>/dev/null)" ]; then
 		say "bin/paas is newer than the running one: make down && make up takes it."
 	fi
@@ -173,7 +183,13 @@ step "Registering $key.pub as admin $email" register_key
 step "Creating the app $app" create_app
 commit_sample
 say "-----> git push paas main, in $sample/$app"
+before=$(git -C "$sample/$app" ls-remote paas refs/heads/main | cut -f1)
 git -C "$sample/$app" push paas main || die "git push failed; what served before serves on" "bin/paas logs -a $app; tail $log"
-step "Waiting for version $version at $url" wait_serves
+if [ "$before" = "$(git -C "$sample/$app" rev-parse HEAD)" ]; then
+	# Nothing was pushed: what runs may be a rollback of yours.
+	step "Waiting for $app at $url" wait_serves up_to_date
+else
+	step "Waiting for version $version at $url" wait_serves serves
+fi
 say "Done in $(elapsed "$begin") s."
 next_steps

@@ -27,6 +27,8 @@ type Error struct {
 	ID      ErrID
 	Message string // what happened and what was not changed
 	Next    string // the command to go on with; may be empty
+	// Told says that the person has read it already, in the deploy's output.
+	Told bool
 	// Transient says that the cause goes by itself: the database is away.
 	Transient bool
 }

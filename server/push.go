@@ -56,11 +56,11 @@ func (s *Service) Push(ctx context.Context, p Push, out io.Writer) error {
 		return nil
 	case DeploySuperseded:
 		fmt.Fprintln(out, " !     A newer push took this one's place in the queue; this one was not deployed.")
-		return Errorf(ErrConflict, "superseded by a newer push")
+		return &Error{ID: ErrConflict, Message: "superseded by a newer push", Told: true}
 	case DeployCancelled:
-		return Errorf(ErrConflict, "cancelled")
+		return &Error{ID: ErrConflict, Message: "cancelled", Told: true}
 	}
-	return Errorf(ErrInvalid, "deploy failed while %s", d.Stage)
+	return &Error{ID: ErrInvalid, Message: "deploy failed while " + string(d.Stage), Told: true}
 }
 
 // queue writes a deploy's row. Its id is chosen here, so that asking again

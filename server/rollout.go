@@ -12,6 +12,9 @@ import (
 	"paas/scheduler"
 )
 
+// quietStart is how long a process may take to answer without a word about it.
+const quietStart = 3 * time.Second
+
 // rollout tells the pusher how a release comes up and says when it is there.
 type rollout struct {
 	p    *Pipeline
@@ -64,8 +67,11 @@ func (r *rollout) tell(snap Snapshot) {
 		case scheduler.Pending:
 			text = "waits: " + in.Reason
 		case scheduler.Starting:
-			if in.Reason != "" {
+			switch {
+			case in.Reason != "":
 				text = "waits: " + in.Reason
+			case in.Type == webType && time.Since(in.Since) > quietStart:
+				text = fmt.Sprintf("has not answered on $PORT yet (it has %s)", r.p.cfg.BootTimeout)
 			}
 		case scheduler.Up:
 			text = "up"

@@ -28,7 +28,7 @@ func stateLines(t Transition) []LogLine {
 		}
 		return append(lines, state())
 	case "down":
-		lines := []LogLine{}
+		lines := []LogLine{say("Stopping all processes with SIGTERM")}
 		if in.Reason != "" {
 			lines = append(lines, say(in.Reason))
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -77,4 +78,29 @@ func diskUsed(dir string) (int, error) {
 		return 0, nil
 	}
 	return int(used * 100 / (used + st.Bavail)), nil
+}
+
+// freeSubnet refuses a network that an interface of this machine, other than
+// our own, is in already: packets would go to the wrong one of the two.
+func freeSubnet(flag, subnet, own string) error {
+	want, err := netip.ParsePrefix(subnet)
+	if err != nil {
+		return fmt.Errorf("%s %s: must be a network like 10.254.240.0/22", flag, subnet)
+	}
+	list, err := net.Interfaces()
+	if err != nil {
+		return fmt.Errorf("list network interfaces: %w", err)
+	}
+	for _, i := range list {
+		addrs, err := i.Addrs()
+		if err != nil || i.Name == own {
+			continue // an interface that is going away
+		}
+		for _, a := range addrs {
+			if have, err := netip.ParsePrefix(a.String()); err == nil && have.Overlaps(want) {
+				return fmt.Errorf("%s %s: the interface %s has the address %s in it; nothing was started.\nChoose another network, for example %s 10.253.0.0/22", flag, subnet, i.Name, have, flag)
+			}
+		}
+	}
+	return nil
 }

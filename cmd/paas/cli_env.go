@@ -105,8 +105,15 @@ func (c *cli) warn(line string) {
 	fmt.Fprintf(c.err, " ▸    %s\n", printable(line))
 }
 
-// buildVersion is the version that the Go toolchain wrote into the binary.
+// buildTag is set by the Makefile (-ldflags -X), for builds without the
+// toolchain's own record of the checkout.
+var buildTag string
+
+// buildVersion is the version of this binary.
 func buildVersion() string {
+	if buildTag != "" {
+		return buildTag
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok || info.Main.Version == "" {
 		return "(devel)"

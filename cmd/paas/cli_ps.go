@@ -63,8 +63,13 @@ func (s *session) listDynos(asJSON bool) error {
 }
 
 func (s *session) dynoGroup(dynos []api.Dyno) {
-	first := dynos[0]
-	s.header("%s (%s): %s (%d)", printable(first.Type), printable(first.Size), printable(first.Command), len(dynos))
+	first, staying := dynos[0], 0
+	for _, d := range dynos {
+		if d.State != "stopping" {
+			staying++
+		}
+	}
+	s.header("%s (%s): %s (%d)", printable(first.Type), printable(first.Size), printable(first.Command), staying)
 	s.say("")
 	for _, d := range dynos {
 		colour := map[string]string{"up": "32", "starting": "33", "crashed": "31"}[d.State]

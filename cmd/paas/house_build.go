@@ -58,10 +58,13 @@ func (h *house) openBuilder(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		bridge := "pb" + h.data.cluster // its own: another installation's stop removes its own only
+		if err := freeSubnet("--build-subnet", h.s.buildNet, bridge); err != nil {
+			return err
+		}
 		bk, err := child.NewBuildkitd(child.BuildkitdConfig{Bin: bin, Root: h.data.join("buildkit"),
 			RegistryAddr: h.images.addr, MirrorDockerIO: h.s.mirror, MaxParallelism: 2 * h.s.maxBuilds,
-			// A bridge of its own: another installation's stop removes its own only.
-			BridgeName: "pb" + h.data.cluster, BridgeSubnet: h.s.buildNet,
+			BridgeName: bridge, BridgeSubnet: h.s.buildNet,
 			Env: buildEnv(os.Environ())}, h.log)
 		if err != nil {
 			return err

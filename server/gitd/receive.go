@@ -184,8 +184,10 @@ func (r *reception) explain(ctx context.Context, err error) (reason string) {
 		return "connection lost"
 	case errors.As(err, &told):
 		log.Info("push refused")
-		r.complain(told.Message)
-		r.complain(told.Next)
+		if !told.Told {
+			r.complain(told.Message)
+			r.complain(told.Next)
+		}
 		return told.Message
 	case r.s.stopping():
 		log.Info("push left to the next start")

@@ -39,7 +39,7 @@ func (r *Runtime) pullFault(ref string, err error) error {
 	text := err.Error()
 	for _, lasting := range []string{
 		"manifest unknown", "not found", "unauthorized", "denied", "no basic auth credentials",
-		"no matching manifest", "unsupported media type", "invalid reference format",
+		"no matching manifest", "unsupported media type", "failed to register layer", "invalid reference format",
 	} {
 		if strings.Contains(strings.ToLower(text), lasting) {
 			return &agent.Fault{Kind: agent.FaultLasting, Err: fmt.Errorf("%s: %w", step, err)}
