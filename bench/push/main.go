@@ -141,6 +141,27 @@ func (b *bench) exec(ctx context.Context, dir, name string, args ...string) erro
 	return nil
 }
 
+// settle waits until only one instance is left, as between two pushes of a
+// person: the old one's stop is not to be measured with the next push.
+func (b *bench) settle(ctx context.Context) error {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		cmd := exec.CommandContext(ctx, b.paas, "ps", "--json")
+		cmd.Env = b.env
+		out, err := cmd.Output()
+		if err != nil {
+			return fmt.Errorf("paas ps: %w", err)
+		}
+		var dynos []struct{ State string }
+		if err := json.Unmarshal(out, &dynos); err != nil {
+			return err
+		}
+		if len(dynos) == 1 && dynos[0].State == "up" {
+			return nil
+		}
+	}
+	return errors.New("the platform does not come to rest")
+}
+
 // timed runs a command and gives how long it took until the app first answered
 // with want, and until the command ended.
 func (b *bench) timed(ctx context.Context, want, dir, name string, args ...string) (sample, error) {
@@ -167,7 +188,7 @@ func (b *bench) timed(ctx context.Context, want, dir, name string, args ...strin
 		}
 		time.Sleep(5 * time.Millisecond) // often enough to see it, seldom enough not to disturb it
 	}
-	return s, nil
+	return s, b.settle(ctx)
 }
 
 type sample struct {
