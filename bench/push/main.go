@@ -218,7 +218,7 @@ func (b *bench) push(ctx context.Context, version string) (sample, error) {
 	if err := os.WriteFile(filepath.Join(b.dir, "main.go"), []byte(text), 0o644); err != nil {
 		return sample{}, err
 	}
-	for _, args := range [][]string{{"add", "-A"}, {"commit", "-q", "-m", version}} {
+	for _, args := range [][]string{{"add", "--", "main.go", "go.mod", "Dockerfile"}, {"commit", "-q", "-m", version}} {
 		if err := b.exec(ctx, b.dir, "git", args...); err != nil {
 			return sample{}, err
 		}
@@ -238,8 +238,35 @@ func (b *bench) pushes(ctx context.Context, r *result) error {
 		if err := b.stages(ctx, s, r); err != nil {
 			return err
 		}
+		d, err := b.yardstick(ctx, n)
+		if err != nil {
+			return err
+		}
+		r.goBuilds = append(r.goBuilds, d)
 	}
 	return nil
+}
+
+// yardstick compiles the same change with the machine's own go, so that figures
+// from machines (and moments) of different speed can be compared.
+func (b *bench) yardstick(ctx context.Context, n int) (time.Duration, error) {
+	dir := filepath.Join(b.dir, "yardstick")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return 0, err
+	}
+	for name, text := range map[string]string{"go.mod": files["go.mod"],
+		"main.go": strings.ReplaceAll(files["main.go"], "VERSION", fmt.Sprint("y-", os.Getpid(), "-", n))} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			return 0, err
+		}
+	}
+	began := time.Now()
+	cmd := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", filepath.Join(dir, "app"), ".")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return time.Since(began), nil
 }
 
 // rollbacks goes to and fro between the last two pushes.

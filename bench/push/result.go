@@ -18,15 +18,17 @@ type result struct {
 	PushExit   spread            `json:"push_exit_ms"` // until git push itself ended
 	Rollback   spread            `json:"rollback_ms"`
 	ConfigSet  spread            `json:"config_set_ms"`
+	GoBuild    spread            `json:"go_build_ms"` // the same change compiled outside, in the same run
 	IdleRSS    float64           `json:"idle_rss_mb"` // of paas standalone without its children, before the run
 	Stages     map[string]spread `json:"stages"`
 	Machine    map[string]string `json:"machine"`
 	Versions   map[string]string `json:"versions"`
 	At         time.Time         `json:"at"`
 
-	pushes, pushDone, rollbacks, configs []time.Duration
-	order                                []string
-	stageSamples                         map[string][]time.Duration
+	pushes, pushDone, rollbacks, configs, goBuilds []time.Duration
+
+	order        []string
+	stageSamples map[string][]time.Duration
 }
 
 type spread struct {
@@ -65,6 +67,7 @@ func (r *result) stage(name string, d time.Duration) {
 func (r *result) sum() {
 	r.PushToLive, r.PushExit = spreadOf(r.pushes), spreadOf(r.pushDone)
 	r.Rollback, r.ConfigSet = spreadOf(r.rollbacks), spreadOf(r.configs)
+	r.GoBuild = spreadOf(r.goBuilds)
 	r.Stages, r.At = map[string]spread{}, time.Now().UTC().Truncate(time.Second)
 	for name, d := range r.stageSamples {
 		r.Stages[name] = spreadOf(d)
@@ -84,6 +87,7 @@ func (r *result) print(w io.Writer) {
 	row("git push until it exits", r.PushExit)
 	row("paas rollback to first new answer", r.Rollback)
 	row("paas config:set to first new answer", r.ConfigSet)
+	row("for comparison: go build, outside", r.GoBuild)
 	fmt.Fprintf(w, "\npaas standalone idle: %.1f MB resident\n", r.IdleRSS)
 	fmt.Fprintf(w, "%s, %s cores, load %s before the run\n", r.Machine["cpu"], r.Machine["cores"], r.Machine["load"])
 }
