@@ -56,13 +56,16 @@ func TestStartFaults(t *testing.T) {
 		kind   agent.FaultKind
 		text   []string
 	}{
-		"image gone":        {func(a *agent.Assignment) { a.Image = registryHost + "/prog" + gone }, agent.FaultLasting, []string{"pull image", "manifest"}},
-		"no digest":         {func(a *agent.Assignment) { a.Image = registryHost + "/prog:latest" }, agent.FaultLasting, []string{"not named by its digest"}},
-		"registry down":     {func(a *agent.Assignment) { a.Image = closed.Addr().String() + "/prog" + gone }, agent.FaultPassing, []string{"pull image", "registry unreachable"}},
-		"subnet taken":      {func(a *agent.Assignment) { a.Network.Name = "paas-test-251-other" }, agent.FaultLasting, []string{"subnet 10.251.4.0/24 is taken", "docker network ls"}},
-		"foreign network":   {func(a *agent.Assignment) { a.Network.Name = foreign }, agent.FaultLasting, []string{"not of this cluster", "docker network rm"}},
-		"network differs":   {func(a *agent.Assignment) { a.Network.Subnet = "10.251.5.0/24" }, agent.FaultPassing, []string{"still used by 1 containers"}},
-		"memory impossible": {func(a *agent.Assignment) { a.Limits.Memory = 1 }, agent.FaultPassing, []string{"create container", "memory"}},
+		"image gone":    {func(a *agent.Assignment) { a.Image = registryHost + "/prog" + gone }, agent.FaultLasting, []string{"pull image", "manifest"}},
+		"no digest":     {func(a *agent.Assignment) { a.Image = registryHost + "/prog:latest" }, agent.FaultLasting, []string{"not named by its digest"}},
+		"registry down": {func(a *agent.Assignment) { a.Image = closed.Addr().String() + "/prog" + gone }, agent.FaultPassing, []string{"pull image", "registry unreachable"}},
+		"subnet taken": {func(a *agent.Assignment) {
+			a.Network.Name, a.Network.Subnet = "paas-test-251-other", "10.251.99.0/24"
+		}, agent.FaultLasting, []string{"subnet 10.251.99.0/24 is taken", "docker network ls"}},
+		"subnet of an app that is going": {func(a *agent.Assignment) { a.Network.Name = "paas-test-251-other" }, agent.FaultPassing, []string{"subnet 10.251.4.0/24 is still held"}},
+		"foreign network":                {func(a *agent.Assignment) { a.Network.Name = foreign }, agent.FaultLasting, []string{"not of this cluster", "docker network rm"}},
+		"network differs":                {func(a *agent.Assignment) { a.Network.Subnet = "10.251.5.0/24" }, agent.FaultPassing, []string{"still used by 1 containers"}},
+		"memory impossible":              {func(a *agent.Assignment) { a.Limits.Memory = 1 }, agent.FaultPassing, []string{"create container", "memory"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := assign(t, 4, "silent")
