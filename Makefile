@@ -33,6 +33,7 @@ bin/paas: $(SOURCES)
 
 # Only a new pin in go.mod makes a new buildkitd.
 bin/buildkitd: bin/.buildkitd-$(BUILDKIT)
+	@test -x $@ || { rm -f $<; $(MAKE) $<; }
 bin/.buildkitd-$(BUILDKIT):
 	@echo "-----> Building bin/buildkitd $(BUILDKIT) (the first time takes minutes)"
 	@mkdir -p bin && rm -f bin/.buildkitd-*
