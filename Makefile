@@ -45,6 +45,7 @@ test: bin/buildkitd ## all tests, for real, and nothing left behind
 	@scripts/test.sh $(TESTFLAGS) $(or $(PKGS),./...)
 
 tools: bin/.tools
+	@test -x bin/golangci-lint && test -x bin/composecheck || { rm -f $<; $(MAKE) $<; }
 bin/.tools: tools/go.mod tools/go.sum tools/composecheck/main.go
 	@echo "-----> Building the linters (the first time takes minutes)"
 	@mkdir -p bin
