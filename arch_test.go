@@ -57,7 +57,7 @@ func mayImport() map[string][]string {
 func homes() map[string][]string {
 	return map[string][]string{
 		"github.com/gliderlabs/ssh":              {"server/gitd"},
-		"github.com/anmitsu/go-shlex":            {"server/gitd"},
+		"github.com/anmitsu/go-shlex":            {"server/gitd", "server"},
 		"github.com/go-git/":                     {"server/gitd"},
 		"github.com/moby/buildkit":               {"builder/buildkit"},
 		"github.com/tonistiigi/fsutil":           {"builder/buildkit"},
@@ -77,6 +77,8 @@ func homes() map[string][]string {
 		"github.com/vishvananda/netlink":         {"server/child"}, // the build containers' bridge
 		"github.com/containerd/go-cni":           {"server/child"}, // and their namespaces
 		"google.golang.org/grpc":                 {"builder/buildkit"},
+		"github.com/robfig/cron/v3":              {"builder", "server"}, // read and applied
+		"github.com/creack/pty":                  {"cmd/paas", "scheduler/agent/docker"},
 		"github.com/google/uuid":                 {"..."},
 		"golang.org/x/":                          {"..."},
 	}

@@ -41,6 +41,7 @@ type Instance struct {
 	Host     string
 	State    InstanceState
 	Reason   string // why it is pending
+	OneOff   bool   // runs once: it is placed, and otherwise let alone
 	Replace  bool   // to be replaced though it is of the target release (restart)
 	Crashes  int
 	UpAt     time.Time // zero when it never was up

@@ -48,6 +48,7 @@ const (
 	KindPush     DeployKind = "push"
 	KindConfig   DeployKind = "config"
 	KindRollback DeployKind = "rollback"
+	KindRetry    DeployKind = "retry" // a release that failed, once more
 )
 
 // Deploy is one attempt to make a new release serve.
@@ -65,7 +66,7 @@ type Deploy struct {
 	BuildID     string // push
 	ReleaseID   string // from releasing on
 	Version     int    // of that release, 0 before
-	Source      string // rollback: id of the release to copy
+	Source      string // rollback, retry: id of the release to copy
 
 	Ref    string // push: refs/heads/main
 	Old    string // push: what the pusher saw there; zeros for a new branch

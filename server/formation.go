@@ -11,7 +11,7 @@ import (
 const MaxQuantity = 100
 
 // Formation lists the process types of the current release.
-func (s *Service) Formation(ctx context.Context, actor Account, app string) ([]Formation, error) {
+func (s *Service) Formation(ctx context.Context, actor Actor, app string) ([]Formation, error) {
 	a, err := s.App(ctx, actor, app)
 	if err != nil {
 		return nil, err
@@ -52,8 +52,8 @@ type Scaling struct {
 }
 
 // Scale changes quantities and sizes, all or none.
-func (s *Service) Scale(ctx context.Context, actor Account, app string, changes []Scaling) ([]Formation, error) {
-	a, err := s.App(ctx, actor, app)
+func (s *Service) Scale(ctx context.Context, actor Actor, app string, changes []Scaling) ([]Formation, error) {
+	a, err := s.app(ctx, actor, app, PermOperate)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +122,7 @@ func (s *Service) sizeNames() string {
 }
 
 // Instances lists what runs, is starting, stopping or crashed.
-func (s *Service) Instances(ctx context.Context, actor Account, app string) ([]Instance, error) {
+func (s *Service) Instances(ctx context.Context, actor Actor, app string) ([]Instance, error) {
 	a, err := s.App(ctx, actor, app)
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ func (s *Service) Instances(ctx context.Context, actor Account, app string) ([]I
 }
 
 // Instance finds by id or name ("web.1"); of two with a name, the newer.
-func (s *Service) Instance(ctx context.Context, actor Account, app, ident string) (Instance, error) {
+func (s *Service) Instance(ctx context.Context, actor Actor, app, ident string) (Instance, error) {
 	list, err := s.Instances(ctx, actor, app)
 	if err != nil {
 		return Instance{}, err
@@ -146,8 +146,8 @@ func (s *Service) Instance(ctx context.Context, actor Account, app, ident string
 
 // Restart replaces instances start-first: all ("" ), those of a type, or one
 // ("web.1" or its id).
-func (s *Service) Restart(ctx context.Context, actor Account, app, ident string) error {
-	a, err := s.App(ctx, actor, app)
+func (s *Service) Restart(ctx context.Context, actor Actor, app, ident string) error {
+	a, err := s.app(ctx, actor, app, PermOperate)
 	if err != nil {
 		return err
 	}

@@ -8,13 +8,13 @@ import (
 )
 
 // Keys lists an account's SSH keys.
-func (s *Service) Keys(ctx context.Context, actor Account) ([]Key, error) {
+func (s *Service) Keys(ctx context.Context, actor Actor) ([]Key, error) {
 	return s.store.Keys(ctx, actor.ID)
 }
 
 // AddKey registers a public key, one line as in authorized_keys. A key proves
 // exactly one account: one that is registered elsewhere is refused.
-func (s *Service) AddKey(ctx context.Context, actor, owner Account, authorizedKey string) (Key, error) {
+func (s *Service) AddKey(ctx context.Context, actor Actor, owner Account, authorizedKey string) (Key, error) {
 	if actor.ID != owner.ID && !actor.Admin {
 		return Key{}, Errorf(ErrForbidden, "Only an admin may add keys for others.")
 	}
@@ -71,7 +71,7 @@ func printable(r rune) rune {
 }
 
 // RemoveKey removes one of the actor's keys by id, fingerprint or comment.
-func (s *Service) RemoveKey(ctx context.Context, actor Account, ident string) (Key, error) {
+func (s *Service) RemoveKey(ctx context.Context, actor Actor, ident string) (Key, error) {
 	keys, err := s.store.Keys(ctx, actor.ID)
 	if err != nil {
 		return Key{}, err

@@ -2,6 +2,8 @@ package server
 
 import (
 	"time"
+
+	"paas/builder"
 )
 
 // Account is a person. Admin may do everything, also to apps of others.
@@ -31,9 +33,22 @@ type Token struct {
 	AccountID   string
 	Hash        []byte
 	Description string
+	Kind        TokenKind
+	Scope       []Scope // empty: everything the account may
 	ExpiresAt   time.Time
+	LastUsedAt  time.Time // zero: never
 	CreatedAt   time.Time
 }
+
+// TokenKind is what a token was made for.
+type TokenKind string
+
+// The kinds of token.
+const (
+	TokenLogin TokenKind = "login" // paas login
+	TokenAPI   TokenKind = "api"   // authorizations:create
+	TokenSSH   TokenKind = "ssh"   // one command over SSH; gone with it
+)
 
 // App is one application.
 type App struct {
@@ -48,9 +63,24 @@ type App struct {
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
 	ReleasedAt time.Time // zero before the first release with an image
+	// Maintenance: the router answers H80, the instances go on running.
+	Maintenance bool
+	// Locked: nothing of it can be changed until it is unlocked.
+	Locked       bool
+	Settings     AppSettings
+	PostDeployed bool // app.json's postdeploy has had its turn
 	// Revision grows with every change of what runs; a plan made from an older
 	// one is refused.
 	Revision int64
+}
+
+// AppSettings are an app's own limits; zero values are the installation's.
+type AppSettings struct {
+	StopTimeout    int `json:"stop_timeout,omitempty"`    // seconds between SIGTERM and SIGKILL
+	BootTimeout    int `json:"boot_timeout,omitempty"`    // seconds until a web process must answer (R10)
+	ReleaseTimeout int `json:"release_timeout,omitempty"` // seconds a release command may take
+	LogDays        int `json:"log_days,omitempty"`        // how long log lines are kept
+	LogMB          int `json:"log_mb,omitempty"`          // how much of them is kept
 }
 
 // ReleaseStatus is what became of a release. Heroku: pending, succeeded, failed.
@@ -79,6 +109,7 @@ type Release struct {
 	Commit      string
 	Image       Image
 	Processes   map[string]Process
+	Crons       []builder.CronSpec
 	Current     bool
 	CreatedAt   time.Time
 	UpdatedAt   time.Time
@@ -99,6 +130,9 @@ type Image struct {
 type Process struct {
 	// Command replaces the image's entrypoint and command; nil runs the image as it is.
 	Command []string `json:"command,omitempty"`
+	// Line is the command as the Procfile has it, for people.
+	Line   string             `json:"line,omitempty"`
+	Health builder.HealthSpec `json:"health,omitzero"`
 }
 
 // Formation is how many instances of a process type an app has, and how large.
@@ -124,6 +158,7 @@ type Build struct {
 	Commit    string
 	Status    string // pending, succeeded, failed (Heroku)
 	Image     Image
+	Manifest  builder.Manifest
 	DeployID  string
 	ReleaseID string // filled when a release was made of it
 	CreatedAt time.Time
@@ -142,6 +177,7 @@ type Instance struct {
 	HostID    string
 	State     string // scheduler.InstanceState
 	Replace   bool   // to be replaced start-first (ps:restart)
+	OneOff    bool   // a Run of the same id; never restarted
 	Addr      string
 	Reason    string
 	ExitCode  int

@@ -30,6 +30,15 @@ func (s *Service) Ready(context.Context) error {
 	return nil
 }
 
+// Repository finds the app whose repository someone wants to read from, or
+// push to.
+func (s *Service) Repository(ctx context.Context, actor Actor, ident string, write bool) (App, error) {
+	if write {
+		return s.app(ctx, actor, ident, PermDeploy)
+	}
+	return s.appToRead(ctx, actor, ident, PermDeploy)
+}
+
 // Push deploys a commit and copies what happens to out. It returns nil when
 // the release is live and the branch has moved. The deploy does not depend on
 // ctx: when the pusher is gone, it goes on.

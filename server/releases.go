@@ -10,8 +10,8 @@ import (
 )
 
 // Config is the config of the current release, or of another (id or version).
-func (s *Service) Config(ctx context.Context, actor Account, app, release string) (map[string]string, error) {
-	a, err := s.App(ctx, actor, app)
+func (s *Service) Config(ctx context.Context, actor Actor, app, release string) (map[string]string, error) {
+	a, err := s.appToRead(ctx, actor, app, PermDeploy)
 	if err != nil {
 		return nil, err
 	}
@@ -35,8 +35,8 @@ func (s *Service) Config(ctx context.Context, actor Account, app, release string
 
 // SetConfig starts a deploy that sets keys (nil removes) and returns when its
 // release is written; the deploy goes on until live or failed.
-func (s *Service) SetConfig(ctx context.Context, actor Account, app string, patch map[string]*string) (Deploy, error) {
-	a, err := s.App(ctx, actor, app)
+func (s *Service) SetConfig(ctx context.Context, actor Actor, app string, patch map[string]*string) (Deploy, error) {
+	a, err := s.app(ctx, actor, app, PermOperate)
 	if err != nil {
 		return Deploy{}, err
 	}
@@ -92,7 +92,7 @@ func (s *Service) await(ctx context.Context, d Deploy, until func(Deploy) bool) 
 }
 
 // Releases lists an app's releases.
-func (s *Service) Releases(ctx context.Context, actor Account, app string, p Page) ([]Release, error) {
+func (s *Service) Releases(ctx context.Context, actor Actor, app string, p Page) ([]Release, error) {
 	a, err := s.App(ctx, actor, app)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func (s *Service) Releases(ctx context.Context, actor Account, app string, p Pag
 }
 
 // Release finds by id or version ("12" or "v12"); "current" is the one that serves.
-func (s *Service) Release(ctx context.Context, actor Account, app, ident string) (Release, error) {
+func (s *Service) Release(ctx context.Context, actor Actor, app, ident string) (Release, error) {
 	a, err := s.App(ctx, actor, app)
 	if err != nil {
 		return Release{}, err
@@ -123,8 +123,8 @@ func (s *Service) release(ctx context.Context, a App, ident string) (Release, er
 // Rollback starts a deploy of a new release with an old one's code and
 // config; an empty ident means the newest release before the current that
 // worked and has an image.
-func (s *Service) Rollback(ctx context.Context, actor Account, app, ident string) (Deploy, error) {
-	a, err := s.App(ctx, actor, app)
+func (s *Service) Rollback(ctx context.Context, actor Actor, app, ident string) (Deploy, error) {
+	a, err := s.app(ctx, actor, app, PermDeploy)
 	if err != nil {
 		return Deploy{}, err
 	}
@@ -170,7 +170,7 @@ func (s *Service) previous(ctx context.Context, a App) (Release, error) {
 }
 
 // Builds lists an app's builds.
-func (s *Service) Builds(ctx context.Context, actor Account, app string, p Page) ([]Build, error) {
+func (s *Service) Builds(ctx context.Context, actor Actor, app string, p Page) ([]Build, error) {
 	a, err := s.App(ctx, actor, app)
 	if err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func (s *Service) Builds(ctx context.Context, actor Account, app string, p Page)
 }
 
 // Build finds a build by id.
-func (s *Service) Build(ctx context.Context, actor Account, app, id string) (Build, error) {
+func (s *Service) Build(ctx context.Context, actor Actor, app, id string) (Build, error) {
 	a, err := s.App(ctx, actor, app)
 	if err != nil {
 		return Build{}, err
@@ -188,7 +188,7 @@ func (s *Service) Build(ctx context.Context, actor Account, app, id string) (Bui
 }
 
 // Deploys lists an app's deploys.
-func (s *Service) Deploys(ctx context.Context, actor Account, app string, p Page) ([]Deploy, error) {
+func (s *Service) Deploys(ctx context.Context, actor Actor, app string, p Page) ([]Deploy, error) {
 	a, err := s.App(ctx, actor, app)
 	if err != nil {
 		return nil, err
@@ -197,7 +197,7 @@ func (s *Service) Deploys(ctx context.Context, actor Account, app string, p Page
 }
 
 // Deploy finds a deploy by id.
-func (s *Service) Deploy(ctx context.Context, actor Account, app, id string) (Deploy, error) {
+func (s *Service) Deploy(ctx context.Context, actor Actor, app, id string) (Deploy, error) {
 	a, err := s.App(ctx, actor, app)
 	if err != nil {
 		return Deploy{}, err
@@ -206,8 +206,8 @@ func (s *Service) Deploy(ctx context.Context, actor Account, app, id string) (De
 }
 
 // Cancel ends a deploy that is not final: what served before serves on.
-func (s *Service) Cancel(ctx context.Context, actor Account, app, id string) (Deploy, error) {
-	a, err := s.App(ctx, actor, app)
+func (s *Service) Cancel(ctx context.Context, actor Actor, app, id string) (Deploy, error) {
+	a, err := s.app(ctx, actor, app, PermDeploy)
 	if err != nil {
 		return Deploy{}, err
 	}
@@ -215,7 +215,7 @@ func (s *Service) Cancel(ctx context.Context, actor Account, app, id string) (De
 }
 
 // Events lists what happened to an app, newest first.
-func (s *Service) Events(ctx context.Context, actor Account, app string) ([]Event, error) {
+func (s *Service) Events(ctx context.Context, actor Actor, app string) ([]Event, error) {
 	a, err := s.App(ctx, actor, app)
 	if err != nil {
 		return nil, err
@@ -228,7 +228,7 @@ const maxEvents = 1000
 
 // Follow copies a deploy's output from its beginning and goes on until the
 // deploy has ended, then gives it as it ended.
-func (s *Service) Follow(ctx context.Context, actor Account, app, deployID string, out io.Writer) (Deploy, error) {
+func (s *Service) Follow(ctx context.Context, actor Actor, app, deployID string, out io.Writer) (Deploy, error) {
 	d, err := s.Deploy(ctx, actor, app, deployID)
 	if err != nil {
 		return d, err

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ type Service struct {
 	logs     Logs
 	pipeline *Pipeline
 	log      *slog.Logger
-	operator Account
+	operator Actor
 }
 
 // ServiceConfig are the limits of the use cases.
@@ -63,14 +64,14 @@ func NewService(ctx context.Context, cfg ServiceConfig, store Store, repos Repos
 	if err != nil {
 		return nil, fmt.Errorf("operator's account: %w", err)
 	}
-	return &Service{cfg: cfg, store: store, repos: repos, keyring: k, bell: bell, logs: logs, pipeline: p, log: log, operator: operator}, nil
+	return &Service{cfg: cfg, store: store, repos: repos, keyring: k, bell: bell, logs: logs, pipeline: p, log: log, operator: Actor{Account: operator, Via: "socket"}}, nil
 }
 
 // operatorEmail names whoever holds the operator socket of the machine.
 const operatorEmail = "operator@localhost"
 
 // Operator is the account of the local operator (the unix socket).
-func (s *Service) Operator() Account { return s.operator }
+func (s *Service) Operator() Actor { return s.operator }
 
 // Login makes a token for an account; the secret is shown this once.
 func (s *Service) Login(ctx context.Context, accountID string) (string, Token, error) {
@@ -78,25 +79,25 @@ func (s *Service) Login(ctx context.Context, accountID string) (string, Token, e
 	rand.Read(raw)
 	secret := "paas_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw))
 	hash := sha256.Sum256([]byte(secret))
-	t, err := s.store.CreateToken(ctx, Token{AccountID: accountID, Hash: hash[:], Description: "paas login",
+	t, err := s.store.CreateToken(ctx, Token{AccountID: accountID, Hash: hash[:], Description: "paas login", Kind: TokenLogin,
 		ExpiresAt: time.Now().Add(s.cfg.TokenLife)})
 	return secret, t, err
 }
 
-// Authenticate finds the account of a token's secret.
-func (s *Service) Authenticate(ctx context.Context, secret string) (Account, error) {
+// Authenticate finds whose a token's secret is, and what it may be used for.
+func (s *Service) Authenticate(ctx context.Context, secret string) (Actor, error) {
 	hash := sha256.Sum256([]byte(secret))
-	a, err := s.store.AccountByToken(ctx, hash[:])
+	a, t, err := s.store.AccountByToken(ctx, hash[:])
 	if IsID(err, ErrNotFound) {
-		return a, &Error{ID: ErrUnauthorized, Message: "The token is not known or has expired.", Next: "Log in: paas login"}
+		return Actor{}, &Error{ID: ErrUnauthorized, Message: "The token is not known or has expired.", Next: "Log in: paas login"}
 	}
-	return a, err
+	return Actor{Account: a, Scope: t.Scope, Token: t.ID, Via: "api"}, err
 }
 
 var emailForm = regexp.MustCompile(`^[^\s@<>"\x00-\x1f]{1,64}@[A-Za-z0-9.-]{1,189}$`)
 
 // CreateAccount makes an account or gives the one with that e-mail. Admins only.
-func (s *Service) CreateAccount(ctx context.Context, actor Account, email string, admin bool) (Account, error) {
+func (s *Service) CreateAccount(ctx context.Context, actor Actor, email string, admin bool) (Account, error) {
 	if !actor.Admin {
 		return Account{}, Errorf(ErrForbidden, "Only an admin may add accounts.")
 	}
@@ -107,9 +108,9 @@ func (s *Service) CreateAccount(ctx context.Context, actor Account, email string
 }
 
 // FindAccount finds an account by id or e-mail; "~" or "" is the actor.
-func (s *Service) FindAccount(ctx context.Context, actor Account, ident string) (Account, error) {
+func (s *Service) FindAccount(ctx context.Context, actor Actor, ident string) (Account, error) {
 	if ident == "" || ident == "~" || ident == actor.ID || strings.EqualFold(ident, actor.Email) {
-		return actor, nil
+		return actor.Account, nil
 	}
 	if !actor.Admin {
 		return Account{}, Errorf(ErrNotFound, "Couldn't find that account.")
@@ -120,7 +121,7 @@ func (s *Service) FindAccount(ctx context.Context, actor Account, ident string) 
 var appName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$`)
 
 // CreateApp makes an app; an empty name gets a generated one.
-func (s *Service) CreateApp(ctx context.Context, actor Account, name string) (App, error) {
+func (s *Service) CreateApp(ctx context.Context, actor Actor, name string) (App, error) {
 	if name == "" {
 		name = generateName()
 	}
@@ -154,7 +155,7 @@ func (s *Service) CreateApp(ctx context.Context, actor Account, name string) (Ap
 const platformHost = "paas"
 
 // Apps lists the actor's apps, every app for an admin.
-func (s *Service) Apps(ctx context.Context, actor Account) ([]App, error) {
+func (s *Service) Apps(ctx context.Context, actor Actor) ([]App, error) {
 	owner := actor.ID
 	if actor.Admin {
 		owner = ""
@@ -162,28 +163,88 @@ func (s *Service) Apps(ctx context.Context, actor Account) ([]App, error) {
 	return s.store.Apps(ctx, owner)
 }
 
-// App finds an app by name or id. One the actor may not see is not found:
-// this is the one place that decides it.
-func (s *Service) App(ctx context.Context, actor Account, ident string) (App, error) {
+// App finds an app by name or id for someone who may see it.
+func (s *Service) App(ctx context.Context, actor Actor, ident string) (App, error) {
+	return s.app(ctx, actor, ident, PermView)
+}
+
+// app finds an app by name or id for someone who may do with it what needs
+// that permission. This is the one place that decides it: an app the actor may
+// not see is not found; what may not be done with one that is seen is
+// forbidden, and so is a change of a locked app except by who manages it.
+func (s *Service) app(ctx context.Context, actor Actor, ident string, need Permission) (App, error) {
+	app, err := s.appToRead(ctx, actor, ident, need)
+	if err == nil && app.Locked && need != PermView && need != PermManage {
+		return App{}, &Error{ID: ErrForbidden, Message: app.Name + " is locked: nothing of it can be changed. Nothing was changed.", Next: "Unlock it: paas apps:unlock -a " + app.Name}
+	}
+	return app, err
+}
+
+// appToRead is app for what only reads: a lock does not keep from it.
+func (s *Service) appToRead(ctx context.Context, actor Actor, ident string, need Permission) (App, error) {
 	if !appName.MatchString(ident) && uuid.Validate(ident) != nil {
 		ident = "" // names nothing, whatever bytes it has
 	}
 	app, err := s.store.App(ctx, ident)
-	if err == nil && (actor.Admin || app.OwnerID == actor.ID) {
-		return app, nil
+	if err != nil && !IsID(err, ErrNotFound) {
+		return App{}, err
 	}
-	if err == nil || IsID(err, ErrNotFound) {
+	var may []Permission
+	if err == nil {
+		if may, err = s.permissions(ctx, actor, app); err != nil {
+			return App{}, err
+		}
+	}
+	if !slices.Contains(may, PermView) || !actor.has(ScopeRead, ScopeWrite) {
 		return App{}, &Error{ID: ErrNotFound, Message: "Couldn't find that app.", Next: "See which there are: paas apps"}
 	}
-	return App{}, err
+	if err := allow(actor, app, may, need); err != nil {
+		return App{}, err
+	}
+	return app, nil
+}
+
+// permissions are what the account may do with an app: its owner and admins
+// everything.
+func (s *Service) permissions(ctx context.Context, actor Actor, app App) ([]Permission, error) {
+	if actor.Admin || app.OwnerID == actor.ID {
+		return Permissions(), nil
+	}
+	return s.store.Permissions(ctx, app.ID, actor.ID)
+}
+
+// allow says why someone who sees an app may not do more with it, or nil.
+func allow(actor Actor, app App, may []Permission, need Permission) error {
+	switch {
+	case need == PermView:
+		return nil
+	case !slices.Contains(may, need):
+		return &Error{ID: ErrForbidden, Message: fmt.Sprintf("You may not do this with %s: it needs the permission %q, and you have %s. Nothing was changed.", app.Name, need, spellPermissions(may)),
+			Next: fmt.Sprintf("Ask %s to run: paas access:update %s -p %s -a %s", app.OwnerEmail, actor.Email, spellPermissions(append(slices.Clone(may), need)), app.Name)}
+	case !actor.has(ScopeWrite), need == PermManage && !actor.has():
+		return &Error{ID: ErrForbidden, Message: "This token's scope does not cover that. Nothing was changed.", Next: "Make one that does: paas authorizations:create -s global"}
+	}
+	return nil
+}
+
+// spellPermissions is "view,deploy".
+func spellPermissions(list []Permission) string {
+	var names []string
+	for _, p := range list {
+		names = append(names, string(p))
+	}
+	return strings.Join(names, ",")
 }
 
 // DestroyApp removes an app with everything of it: containers, config,
 // releases, repository, logs.
-func (s *Service) DestroyApp(ctx context.Context, actor Account, ident string) (App, error) {
-	app, err := s.App(ctx, actor, ident)
+func (s *Service) DestroyApp(ctx context.Context, actor Actor, ident string) (App, error) {
+	app, err := s.app(ctx, actor, ident, PermManage)
 	if err != nil {
 		return app, err
+	}
+	if app.Locked {
+		return app, &Error{ID: ErrForbidden, Message: app.Name + " is locked. Nothing was destroyed.", Next: "Unlock it: paas apps:unlock -a " + app.Name}
 	}
 	if err := s.store.DeleteApp(ctx, app.ID, actor.Email); err != nil {
 		return app, err
@@ -211,7 +272,7 @@ func (s *Service) Sizes(ctx context.Context, app App) (repo, slug int64, err err
 }
 
 // Logs authorizes and reads; q.AppID is filled from app.
-func (s *Service) Logs(ctx context.Context, actor Account, app string, q LogQuery, line func(LogLine) error) error {
+func (s *Service) Logs(ctx context.Context, actor Actor, app string, q LogQuery, line func(LogLine) error) error {
 	a, err := s.App(ctx, actor, app)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"paas/builder"
 	"paas/scheduler"
 	"paas/scheduler/agent"
 )
@@ -32,13 +33,20 @@ type Store interface {
 	ReconcileStore
 	HostStore
 	SettingStore
+	RunStore
+	AccessStore
+	DomainStore
+	CronStore
+	DrainStore
+	ConfigStore
 }
 
 // AccountStore keeps people and their tokens.
 type AccountStore interface {
 	EnsureAccount(ctx context.Context, email string, admin bool) (Account, error)
 	Account(ctx context.Context, ident string) (Account, error) // id or e-mail
-	AccountByToken(ctx context.Context, hash []byte) (Account, error)
+	// AccountByToken finds the owner of an unexpired token and notes its use.
+	AccountByToken(ctx context.Context, hash []byte) (Account, Token, error)
 	CreateToken(ctx context.Context, t Token) (Token, error)
 }
 
@@ -53,8 +61,8 @@ type KeyStore interface {
 // AppStore keeps apps.
 type AppStore interface {
 	CreateApp(ctx context.Context, n NewApp) (App, error)
-	App(ctx context.Context, ident string) (App, error)      // name or id
-	Apps(ctx context.Context, ownerID string) ([]App, error) // "" is all
+	App(ctx context.Context, ident string) (App, error)        // name or id
+	Apps(ctx context.Context, accountID string) ([]App, error) // that it may see; "" is all
 	DeleteApp(ctx context.Context, id, actor string) error
 	DataKey(ctx context.Context, appID string) ([]byte, error) // wrapped
 }
@@ -123,9 +131,12 @@ type Draft struct {
 	DataKey       []byte // wrapped
 	Current       Release
 	CurrentConfig []byte
+	CurrentFiles  []byte  // sealed, or nil
 	Source        Release // rollback: the release to copy
 	SourceConfig  []byte
-	Build         Build // push
+	SourceFiles   []byte
+	Staged        []byte // sealed patch that waits for a release, or nil
+	Build         Build  // push
 }
 
 // Content is what a new release holds.
@@ -135,8 +146,11 @@ type Content struct {
 	BuildID     string
 	Image       Image
 	Processes   map[string]Process
-	Config      []byte        // sealed
-	Deadline    time.Duration // for the rollout
+	Crons       []builder.CronSpec
+	Formation   map[string]builder.FormationSpec // of types that are new
+	Config      []byte                           // sealed
+	Files       []byte                           // sealed, or nil
+	Deadline    time.Duration                    // for the rollout
 }
 
 // Outcome is how a deploy ended.
@@ -167,6 +181,7 @@ type Snapshot struct {
 	Names    map[string]string // by instance: "web.1"
 	Ports    map[string]int    // by release
 	Formed   map[string]int    // wanted by type
+	Domains  []string          // host names people gave the app
 	Crashing bool              // no web instance is up, and some have crashed
 }
 
@@ -196,7 +211,11 @@ type Placed struct {
 	Slot     int // of the app
 	DataKey  []byte
 	Config   []byte // sealed, of its release
+	Files    []byte // sealed, of its release, or nil
 	Release  Release
+	Settings AppSettings
+	Run      *Run   // of a one-off
+	RunEnv   []byte // sealed, of a one-off, or nil
 	Memory   int64
 	MilliCPU int64
 }

@@ -82,7 +82,8 @@ func (c *cli) commands() []*cobra.Command {
 	var all []*cobra.Command
 	for _, group := range [][]*cobra.Command{
 		c.loginCommands(), c.accountCommands(), c.keyCommands(), c.appCommands(), c.configCommands(), c.psCommands(),
-		c.logCommands(), c.releaseCommands(), c.deployCommands(), c.otherCommands(),
+		c.logCommands(), c.releaseCommands(), c.deployCommands(), c.otherCommands(), c.runCommands(), c.accessCommands(), c.adminCommands(),
+		c.drainCommands(), c.cronCommands(), c.fileCommands(), c.localCommands(),
 	} {
 		all = append(all, group...)
 	}

@@ -40,12 +40,12 @@ func (p pusher) KeyOwner(ctx context.Context, publicKey string) (gitd.Identity, 
 }
 
 // Authorize resolves an app for someone who may see it.
-func (p pusher) Authorize(ctx context.Context, by gitd.Identity, app string, _ bool) (string, error) {
-	actor, err := p.store.Account(ctx, by.AccountID)
+func (p pusher) Authorize(ctx context.Context, by gitd.Identity, app string, write bool) (string, error) {
+	account, err := p.store.Account(ctx, by.AccountID)
 	if err != nil {
 		return "", err
 	}
-	a, err := p.service.App(ctx, actor, app)
+	a, err := p.service.Repository(ctx, server.Actor{Account: account, Via: "ssh"}, app, write)
 	return a.ID, err
 }
 

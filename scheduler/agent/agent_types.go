@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"io"
+	"net"
 	"time"
 )
 
@@ -23,6 +25,26 @@ type Assignment struct {
 	Limits  Limits
 	Grace   time.Duration // between SIGTERM and SIGKILL
 	Stop    bool          // stop it and report Stopped
+
+	// OneOff runs once: its end is reported as Exited, whatever the code.
+	OneOff bool
+	// Attach keeps a one-off from starting until a Session of kind Attach
+	// comes for it; its output goes there and not into the log. It is Exited
+	// when none comes within AttachWait.
+	Attach bool
+	TTY    bool
+	// Limit ends a one-off that runs longer; 0 is no limit.
+	Limit time.Duration
+	Files []File // shown to the process read-only, kept in memory
+}
+
+// AttachWait is how long an attached one-off waits for its client.
+const AttachWait = time.Minute
+
+// File is one file that an instance finds in its file system.
+type File struct {
+	Path    string // absolute and clean
+	Content []byte
 }
 
 // Probe is how health is seen from outside the container: an HTTP GET of Path
@@ -49,12 +71,13 @@ type Limits struct {
 // State of an instance as its host sees it.
 type State string
 
-// The states an agent reports. Up, Crashed and Stopped are told once each;
+// The states an agent reports. Up, Crashed, Exited and Stopped are told once each;
 // a report that was not taken is repeated.
 const (
 	Starting State = "starting" // container exists, process runs, not healthy yet
 	Up       State = "up"       // healthy (Port > 0) or running (Port == 0)
 	Crashed  State = "crashed"  // process ended, never came up in time, or could not be started
+	Exited   State = "exited"   // a one-off's process ended by itself, or reached its limit, or never ran
 	Stopped  State = "stopped"  // stopped as told; nothing of it is left on the host
 )
 
@@ -97,7 +120,54 @@ type Control interface {
 	// LogCursor is the time of the last stored line of an instance, zero when
 	// none: where to go on reading after a restart.
 	LogCursor(instance string) time.Time
+	// Sessions sends what people want to do inside instances of the host. The
+	// channel closes when ctx ends.
+	Sessions(ctx context.Context, host string) <-chan Session
 }
+
+// SessionKind is what a session does.
+type SessionKind string
+
+// The kinds of session.
+const (
+	Attach  SessionKind = "attach"  // to the main process of an Assignment with Attach; once
+	Exec    SessionKind = "exec"    // another process in a running instance
+	Forward SessionKind = "forward" // a TCP connection to a port of an instance; Out is the answer, no Err
+)
+
+// Session is somebody's use of an instance from outside.
+type Session struct {
+	Instance string
+	Kind     SessionKind
+	Command  []string          // Exec
+	Env      map[string]string // Exec: besides the instance's own
+	TTY      bool              // Exec; of Attach the Assignment's
+	Port     int               // Forward
+	IO       IO
+	// Ended takes how it ended, once; the agent says it after the last byte of
+	// output was written.
+	Ended func(SessionEnd)
+	// Gone is closed when the client went away: what the session started ends.
+	Gone <-chan struct{}
+}
+
+// SessionEnd is how a session ended.
+type SessionEnd struct {
+	ExitCode int
+	Err      error // made for people: why it could not be, or broke off; nil when the process ended
+}
+
+// IO are a session's streams. In ends with io.EOF when the client has sent its
+// last byte, which closes the process's input and nothing else (half-close).
+type IO struct {
+	In     io.Reader
+	Out    io.Writer
+	Err    io.Writer // with a TTY all goes to Out
+	Resize <-chan WindowSize
+}
+
+// WindowSize is the size of a terminal in characters.
+type WindowSize struct{ Rows, Cols uint16 }
 
 // Container is what the runtime knows of one container of this cluster.
 type Container struct {
@@ -115,7 +185,8 @@ type Runtime interface {
 	// List gives all containers of this cluster, running or not.
 	List(ctx context.Context) ([]Container, error)
 	// Start pulls, makes the network, creates and starts; on an error nothing
-	// is left behind but the pulled image and the network.
+	// is left behind but the pulled image and the network. With a.Attach it
+	// only creates: Attach starts.
 	Start(ctx context.Context, a Assignment) (Container, error)
 	// Stop sends SIGTERM, SIGKILL after grace, and removes the container. A
 	// container that is not there is no error.
@@ -126,6 +197,16 @@ type Runtime interface {
 	// ended and all was read (nil), or ctx ends. Times strictly increase; a
 	// line of more than 10,000 bytes comes in pieces.
 	Logs(ctx context.Context, instance string, since time.Time, line func(at time.Time, text string)) error
+	// Attach connects io to the main process of a container created with
+	// Attach, starts it (ready is called then), and returns when its output has
+	// ended or ctx has; it does not stop the process.
+	Attach(ctx context.Context, instance string, io IO, ready func()) error
+	// Exec runs another process in a running container, with its user and
+	// limits, and gives its exit code. When ctx ends, so does the process with
+	// all it started.
+	Exec(ctx context.Context, instance string, command []string, env map[string]string, tty bool, io IO) (exitCode int, err error)
+	// Dial connects to a port of a running container.
+	Dial(ctx context.Context, instance string, port int) (net.Conn, error)
 	// Prune removes networks of this cluster whose name is not in keep.
 	Prune(ctx context.Context, keep []string) error
 }

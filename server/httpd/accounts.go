@@ -10,7 +10,7 @@ import (
 )
 
 func (s *Server) account(w http.ResponseWriter, r *http.Request) error {
-	return reply(w, r, http.StatusOK, wireAccount(actor(r)))
+	return reply(w, r, http.StatusOK, wireAccount(actor(r).Account))
 }
 
 // createAccount makes an account, or finds the one with that e-mail, and
@@ -79,7 +79,7 @@ func (s *Server) addKey(w http.ResponseWriter, r *http.Request) error {
 	if in.PublicKey == "" {
 		return server.Errorf(server.ErrInvalid, "Field public_key is missing. Nothing was changed.")
 	}
-	k, err := s.svc.AddKey(r.Context(), actor(r), actor(r), in.PublicKey)
+	k, err := s.svc.AddKey(r.Context(), actor(r), actor(r).Account, in.PublicKey)
 	if err != nil {
 		return err
 	}

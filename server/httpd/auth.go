@@ -2,18 +2,17 @@ package httpd
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"strings"
 
 	"paas/server"
 )
 
-type actorKey struct{}
-
 // actor is the account that the authentication proved. Only handlers behind
 // the middleware ask for it.
-func actor(r *http.Request) server.Account {
-	a, ok := r.Context().Value(actorKey{}).(server.Account)
+func actor(r *http.Request) server.Actor {
+	a, ok := server.ActorOf(r.Context())
 	if !ok {
 		panic("handler without authentication")
 	}
@@ -29,25 +28,34 @@ func (s *Server) authenticate(next http.Handler) http.Handler {
 			s.fail(w, r, err)
 			return
 		}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, account)))
+		if account.Via == "api" {
+			account.From = from(r)
+		}
+		next.ServeHTTP(w, r.WithContext(server.WithActor(r.Context(), account)))
 	})
 }
 
-func (s *Server) identify(r *http.Request) (server.Account, error) {
+func (s *Server) identify(r *http.Request) (server.Actor, error) {
 	secret := token(r)
 	if secret == "" {
 		if r.Header.Get("Authorization") == "" && operator(r.Context()) {
 			return s.svc.Operator(), nil
 		}
-		return server.Account{}, unauthorized()
+		return server.Actor{}, unauthorized()
 	}
 	ctx, done := context.WithTimeout(r.Context(), requestTimeout)
 	defer done()
 	account, err := s.svc.Authenticate(ctx, secret)
 	if server.IsID(err, server.ErrUnauthorized) || server.IsID(err, server.ErrNotFound) {
-		return server.Account{}, unauthorized()
+		return server.Actor{}, unauthorized()
 	}
 	return account, err
+}
+
+// from is the address of the other side of the connection, without port.
+func from(r *http.Request) string {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr) // empty on a unix socket
+	return host
 }
 
 func unauthorized() error {

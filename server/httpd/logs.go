@@ -146,10 +146,11 @@ func (s *Server) readLog(w http.ResponseWriter, r *http.Request) error {
 	return s.endStream(r, out, errors.Join(err, r.Context().Err()))
 }
 
-func (s *Server) sessionOwner(r *http.Request, ses session) (server.Account, error) {
+func (s *Server) sessionOwner(r *http.Request, ses session) (server.Actor, error) {
 	op := s.svc.Operator()
 	if ses.Account == op.ID {
 		return op, nil
 	}
-	return s.svc.FindAccount(r.Context(), op, ses.Account)
+	a, err := s.svc.FindAccount(r.Context(), op, ses.Account)
+	return server.Actor{Account: a, Via: "api", From: from(r)}, err
 }

@@ -36,6 +36,7 @@ func (s *Server) routes() http.Handler {
 		r.Get("/apps", s.quick(s.apps))
 		r.Post("/apps", s.quick(s.createApp))
 		r.Route("/apps/{app}", s.appRoutes)
+		s.accountRoutes(r)
 	})
 	return r
 }
@@ -65,6 +66,11 @@ func (s *Server) appRoutes(r chi.Router) {
 	r.Get("/deploys/{deploy}/output", s.stream(s.deployOutput))
 	r.Get("/events", s.quick(s.events))
 	r.Post("/log-sessions", s.quick(s.createLogSession))
+	s.runRoutes(r)
+	s.accessRoutes(r)
+	s.adminRoutes(r)
+	s.drainRoutes(r)
+	s.cronRoutes(r)
 }
 
 // quick bounds what only reads or writes rows.

@@ -44,10 +44,17 @@ func (s *Store) Account(ctx context.Context, ident string) (server.Account, erro
 		`select `+accountColumns+` from accounts where id = $1 or lower(email) = lower($2)`, uuidOf(ident), ident)
 }
 
-// AccountByToken finds the owner of an unexpired token.
-func (s *Store) AccountByToken(ctx context.Context, hash []byte) (server.Account, error) {
-	return one(ctx, s.pool, scanAccount, "token", `select a.id, a.email, a.name, a.admin, a.created_at, a.updated_at
-		from tokens t join accounts a on a.id = t.account_id where t.hash = $1 and t.expires_at > now()`, hash)
+// AccountByToken finds the owner of an unexpired token and notes its use, to
+// the minute: a write for each request would cost more than it tells.
+func (s *Store) AccountByToken(ctx context.Context, hash []byte) (a server.Account, t server.Token, err error) {
+	_, err = one(ctx, s.pool, func(row pgx.CollectableRow) (struct{}, error) {
+		return struct{}{}, row.Scan(&a.ID, &a.Email, &a.Name, &a.Admin, &a.CreatedAt, &a.UpdatedAt, &t.ID, &t.Kind, &t.Scope)
+	}, "token", `with t as (select * from tokens where hash = $1 and expires_at > now()),
+		used as (update tokens u set last_used_at = now() from t where u.id = t.id
+			and (u.last_used_at is null or u.last_used_at < now() - interval '1 minute'))
+		select a.id, a.email, a.name, a.admin, a.created_at, a.updated_at, t.id, t.kind, t.scopes
+		from t join accounts a on a.id = t.account_id`, hash)
+	return a, t, err
 }
 
 // CreateToken stores a token's hash, and forgets the account's expired ones.
@@ -56,8 +63,8 @@ func (s *Store) CreateToken(ctx context.Context, t server.Token) (server.Token, 
 		if _, err := tx.Exec(ctx, `delete from tokens where account_id = $1 and expires_at < now()`, t.AccountID); err != nil {
 			return err
 		}
-		return tx.QueryRow(ctx, `insert into tokens (account_id, hash, description, expires_at) values ($1, $2, $3, $4)
-			returning id, created_at`, t.AccountID, t.Hash, t.Description, t.ExpiresAt).Scan(&t.ID, &t.CreatedAt)
+		return tx.QueryRow(ctx, `insert into tokens (account_id, hash, description, kind, scopes, expires_at) values ($1, $2, $3, $4, coalesce($5, '{}'), $6)
+			returning id, created_at`, t.AccountID, t.Hash, t.Description, t.Kind, t.Scope, t.ExpiresAt).Scan(&t.ID, &t.CreatedAt)
 	})
 	return t, err
 }

@@ -11,11 +11,13 @@ import (
 )
 
 const appQuery = `select p.id, p.name, p.owner_id, a.email, p.slot, coalesce(p.current_release::text, ''),
-	p.created_at, p.updated_at, p.released_at, p.revision from apps p join accounts a on a.id = p.owner_id `
+	p.created_at, p.updated_at, p.released_at, p.revision,
+	p.maintenance, p.locked, p.settings, p.post_deployed from apps p join accounts a on a.id = p.owner_id `
 
 func scanApp(row pgx.CollectableRow) (a server.App, err error) {
 	var released *time.Time
-	err = row.Scan(&a.ID, &a.Name, &a.OwnerID, &a.OwnerEmail, &a.Slot, &a.Current, &a.CreatedAt, &a.UpdatedAt, &released, &a.Revision)
+	err = row.Scan(&a.ID, &a.Name, &a.OwnerID, &a.OwnerEmail, &a.Slot, &a.Current, &a.CreatedAt, &a.UpdatedAt, &released, &a.Revision,
+		&a.Maintenance, &a.Locked, &a.Settings, &a.PostDeployed)
 	if released != nil {
 		a.ReleasedAt = *released
 	}
@@ -27,9 +29,10 @@ func (s *Store) App(ctx context.Context, ident string) (server.App, error) {
 	return one(ctx, s.pool, scanApp, "app", appQuery+`where p.name = $1 or p.id = $2`, ident, uuidOf(ident))
 }
 
-// Apps lists an owner's apps by name; "" is everybody's.
-func (s *Store) Apps(ctx context.Context, ownerID string) ([]server.App, error) {
-	return many(ctx, s.pool, scanApp, appQuery+`where $1 = '' or p.owner_id::text = $1 order by p.name limit 10000`, ownerID)
+// Apps lists by name the apps that an account may see; "" is everybody's.
+func (s *Store) Apps(ctx context.Context, accountID string) ([]server.App, error) {
+	return many(ctx, s.pool, scanApp, appQuery+`where $1 = '' or p.owner_id::text = $1
+		or p.id in (select app_id from collaborators where account_id::text = $1) order by p.name limit 10000`, accountID)
 }
 
 // AppIDs lists all apps.
@@ -118,6 +121,7 @@ func (s *Store) DeleteApp(ctx context.Context, id, actor string) error {
 		}
 		for _, sql := range []string{
 			`delete from instances where app_id = $1`,
+			`delete from runs where app_id = $1`,
 			`delete from deploys where app_id = $1`,
 			`update apps set current_release = null where id = $1`,
 			`delete from releases where app_id = $1`,

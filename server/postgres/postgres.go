@@ -162,6 +162,22 @@ func event(ctx context.Context, tx pgx.Tx, appID, deployID, actor, kind, text st
 	if err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}
+	return audit(ctx, tx, appID, kind, text)
+}
+
+// audit writes down what a person did. The platform's own work, which has no
+// identity in its context, is in the events alone.
+func audit(ctx context.Context, tx pgx.Tx, appID, kind, text string) error {
+	a, ok := server.ActorOf(ctx)
+	if !ok {
+		return nil
+	}
+	_, err := tx.Exec(ctx, `insert into audit (actor, account_id, token_id, via, remote, app_id, app, kind, text)
+		values ($1, $2, nullif($3, '')::uuid, $4, $5, nullif($6, '')::uuid, coalesce((select name from apps where id = nullif($6, '')::uuid), ''), $7, $8)`,
+		a.Email, a.ID, a.Token, a.Via, a.From, appID, kind, text)
+	if err != nil {
+		return fmt.Errorf("write audit log: %w", err)
+	}
 	return nil
 }
 

@@ -11,12 +11,12 @@ import (
 )
 
 const releaseQuery = `select r.id, r.app_id, p.name, r.version, r.status, r.description, r.reason, r.user_id, a.email,
-	coalesce(r.build_id::text, ''), r.commit, coalesce(r.image, '{}'), r.processes, r.id = p.current_release, r.created_at, r.updated_at
+	coalesce(r.build_id::text, ''), r.commit, coalesce(r.image, '{}'), r.processes, r.crons, r.id = p.current_release, r.created_at, r.updated_at
 	from releases r join apps p on p.id = r.app_id join accounts a on a.id = r.user_id `
 
 func scanRelease(row pgx.CollectableRow) (r server.Release, err error) {
 	err = row.Scan(&r.ID, &r.AppID, &r.App, &r.Version, &r.Status, &r.Description, &r.Reason, &r.UserID, &r.User,
-		&r.BuildID, &r.Commit, &r.Image, &r.Processes, &r.Current, &r.CreatedAt, &r.UpdatedAt)
+		&r.BuildID, &r.Commit, &r.Image, &r.Processes, &r.Crons, &r.Current, &r.CreatedAt, &r.UpdatedAt)
 	return r, err
 }
 
@@ -60,12 +60,12 @@ func (s *Store) KeptImages(ctx context.Context) ([]server.KeptImage, error) {
 			or exists (select from apps p where p.current_release = r.id)`, keptReleases)
 }
 
-const buildQuery = `select b.id, b.app_id, p.name, b.user_id, a.email, b.commit, b.status, coalesce(b.image, '{}'),
+const buildQuery = `select b.id, b.app_id, p.name, b.user_id, a.email, b.commit, b.status, coalesce(b.image, '{}'), b.manifest,
 	coalesce(d.id::text, ''), coalesce(d.release_id::text, ''), b.created_at, b.updated_at
 	from builds b join apps p on p.id = b.app_id join accounts a on a.id = b.user_id left join deploys d on d.build_id = b.id `
 
 func scanBuild(row pgx.CollectableRow) (b server.Build, err error) {
-	err = row.Scan(&b.ID, &b.AppID, &b.App, &b.UserID, &b.User, &b.Commit, &b.Status, &b.Image,
+	err = row.Scan(&b.ID, &b.AppID, &b.App, &b.UserID, &b.User, &b.Commit, &b.Status, &b.Image, &b.Manifest,
 		&b.DeployID, &b.ReleaseID, &b.CreatedAt, &b.UpdatedAt)
 	return b, err
 }

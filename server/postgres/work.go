@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"paas/builder"
 	"paas/server"
 )
 
@@ -172,16 +173,17 @@ func takeRollout(ctx context.Context, tx pgx.Tx, d server.Deploy) error {
 func (s *Store) loadDraft(ctx context.Context, tx pgx.Tx, d server.Deploy) (server.Draft, error) {
 	dr := server.Draft{Deploy: d, ReleaseID: uuid.NewString()}
 	var current string
-	err := tx.QueryRow(ctx, `select p.last_version + 1, p.data_key, p.current_release::text, d.patch
-		from apps p join deploys d on d.app_id = p.id where d.id = $1`, d.ID).Scan(&dr.Version, &dr.DataKey, &current, &dr.Patch)
+	err := tx.QueryRow(ctx, `select p.last_version + 1, p.data_key, p.current_release::text, d.patch,
+		(select patch from staged_config where app_id = p.id)
+		from apps p join deploys d on d.app_id = p.id where d.id = $1`, d.ID).Scan(&dr.Version, &dr.DataKey, &current, &dr.Patch, &dr.Staged)
 	if err != nil {
 		return dr, err
 	}
-	if dr.Current, dr.CurrentConfig, err = releaseWithConfig(ctx, tx, current); err != nil {
+	if dr.Current, dr.CurrentConfig, dr.CurrentFiles, err = releaseWithConfig(ctx, tx, current); err != nil {
 		return dr, err
 	}
 	if d.Source != "" {
-		if dr.Source, dr.SourceConfig, err = releaseWithConfig(ctx, tx, d.Source); err != nil {
+		if dr.Source, dr.SourceConfig, dr.SourceFiles, err = releaseWithConfig(ctx, tx, d.Source); err != nil {
 			return dr, err
 		}
 	}
@@ -191,12 +193,12 @@ func (s *Store) loadDraft(ctx context.Context, tx pgx.Tx, d server.Deploy) (serv
 	return dr, err
 }
 
-func releaseWithConfig(ctx context.Context, tx pgx.Tx, id string) (r server.Release, config []byte, err error) {
+func releaseWithConfig(ctx context.Context, tx pgx.Tx, id string) (r server.Release, config, files []byte, err error) {
 	if r, err = one(ctx, tx, scanRelease, "release", releaseQuery+`where r.id = $1`, id); err != nil {
-		return r, nil, err
+		return r, nil, nil, err
 	}
-	err = tx.QueryRow(ctx, `select config from releases where id = $1`, id).Scan(&config)
-	return r, config, err
+	err = tx.QueryRow(ctx, `select config, files from releases where id = $1`, id).Scan(&config, &files)
+	return r, config, files, err
 }
 
 func (s *Store) insertRelease(ctx context.Context, tx pgx.Tx, dr server.Draft, c server.Content) error {
@@ -208,9 +210,12 @@ func (s *Store) insertRelease(ctx context.Context, tx pgx.Tx, dr server.Draft, c
 	if c.Processes == nil {
 		c.Processes = map[string]server.Process{}
 	}
-	_, err := tx.Exec(ctx, `insert into releases (id, app_id, version, description, user_id, build_id, commit, image, processes, config)
-		values ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8, $9, $10)`,
-		dr.ReleaseID, d.AppID, dr.Version, c.Description, d.UserID, c.BuildID, c.Commit, image, c.Processes, c.Config)
+	if c.Crons == nil {
+		c.Crons = []builder.CronSpec{}
+	}
+	_, err := tx.Exec(ctx, `insert into releases (id, app_id, version, description, user_id, build_id, commit, image, processes, config, crons, files)
+		values ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8, $9, $10, $11, $12)`,
+		dr.ReleaseID, d.AppID, dr.Version, c.Description, d.UserID, c.BuildID, c.Commit, image, c.Processes, c.Config, c.Crons, c.Files)
 	if err != nil {
 		return fmt.Errorf("write release v%d: %w", dr.Version, err)
 	}
@@ -218,7 +223,7 @@ func (s *Store) insertRelease(ctx context.Context, tx pgx.Tx, dr server.Draft, c
 	if err != nil {
 		return err
 	}
-	if err := s.formTypes(ctx, tx, d.AppID, c.Processes); err != nil {
+	if err := s.formTypes(ctx, tx, d.AppID, c); err != nil {
 		return err
 	}
 	_, err = tx.Exec(ctx, `update deploys set state = 'rolling', release_id = $2, deadline_at = now() + $3::interval, updated_at = now() where id = $1`,
@@ -241,16 +246,22 @@ func (s *Store) insertRelease(ctx context.Context, tx pgx.Tx, dr server.Draft, c
 	return touch(ctx, tx, d.AppID)
 }
 
-// formTypes gives process types seen for the first time their quantity: one
-// web, none of the others (Heroku).
-func (s *Store) formTypes(ctx context.Context, tx pgx.Tx, appID string, types map[string]server.Process) error {
-	for t := range types {
-		n := 0
+// formTypes gives process types seen for the first time their quantity: what
+// app.json says, else one web and none of the others (Heroku).
+func (s *Store) formTypes(ctx context.Context, tx pgx.Tx, appID string, c server.Content) error {
+	for t := range c.Processes {
+		n, size := 0, s.sizes[0].Name
 		if t == "web" {
 			n = 1
 		}
+		if f, ok := c.Formation[t]; ok && f.Quantity != nil {
+			n = *f.Quantity
+		}
+		if f, ok := c.Formation[t]; ok && f.Size != "" {
+			size = f.Size
+		}
 		_, err := tx.Exec(ctx, `insert into formations (app_id, type, quantity, size) values ($1, $2, $3, $4) on conflict do nothing`,
-			appID, t, n, s.sizes[0].Name)
+			appID, t, n, size)
 		if err != nil {
 			return fmt.Errorf("form %s: %w", t, err)
 		}

@@ -91,7 +91,7 @@ func (f *Fake) end(a *app, d *server.Deploy) {
 }
 
 // Config reads that of a release, of the current when empty.
-func (f *Fake) Config(_ context.Context, actor server.Account, name, release string) (map[string]string, error) {
+func (f *Fake) Config(_ context.Context, actor server.Actor, name, release string) (map[string]string, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return nil, err
@@ -118,7 +118,7 @@ func (a *app) releaseBy(ident string) (server.Release, error) {
 }
 
 // SetConfig makes a release at once; its deploy ends as Hold and Fail say.
-func (f *Fake) SetConfig(_ context.Context, actor server.Account, name string, patch map[string]*string) (server.Deploy, error) {
+func (f *Fake) SetConfig(_ context.Context, actor server.Actor, name string, patch map[string]*string) (server.Deploy, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return server.Deploy{}, err
@@ -146,12 +146,12 @@ func (f *Fake) SetConfig(_ context.Context, actor server.Account, name string, p
 	}
 	keys := slices.Sorted(maps.Keys(patch))
 	last := a.releases[len(a.releases)-1]
-	r := f.release(a, actor, what+strings.Join(keys, ", ")+" config vars", last, vars)
-	return f.deploy(a, actor, server.KindConfig, r), nil
+	r := f.release(a, actor.Account, what+strings.Join(keys, ", ")+" config vars", last, vars)
+	return f.deploy(a, actor.Account, server.KindConfig, r), nil
 }
 
 // Releases pages by version.
-func (f *Fake) Releases(_ context.Context, actor server.Account, name string, p server.Page) ([]server.Release, error) {
+func (f *Fake) Releases(_ context.Context, actor server.Actor, name string, p server.Page) ([]server.Release, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return nil, err
@@ -185,7 +185,7 @@ func newest[T any](all []T, p server.Page) []T {
 }
 
 // Release finds one.
-func (f *Fake) Release(_ context.Context, actor server.Account, name, ident string) (server.Release, error) {
+func (f *Fake) Release(_ context.Context, actor server.Actor, name, ident string) (server.Release, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return server.Release{}, err
@@ -199,7 +199,7 @@ func (f *Fake) Release(_ context.Context, actor server.Account, name, ident stri
 }
 
 // Rollback makes a release like an old one.
-func (f *Fake) Rollback(_ context.Context, actor server.Account, name, ident string) (server.Deploy, error) {
+func (f *Fake) Rollback(_ context.Context, actor server.Actor, name, ident string) (server.Deploy, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return server.Deploy{}, err
@@ -213,12 +213,12 @@ func (f *Fake) Rollback(_ context.Context, actor server.Account, name, ident str
 	if err != nil {
 		return server.Deploy{}, err
 	}
-	r := f.release(a, actor, fmt.Sprintf("Rollback to v%d", old.Version), old, a.config[old.ID])
-	return f.deploy(a, actor, server.KindRollback, r), nil
+	r := f.release(a, actor.Account, fmt.Sprintf("Rollback to v%d", old.Version), old, a.config[old.ID])
+	return f.deploy(a, actor.Account, server.KindRollback, r), nil
 }
 
 // Builds lists newest first.
-func (f *Fake) Builds(_ context.Context, actor server.Account, name string, p server.Page) ([]server.Build, error) {
+func (f *Fake) Builds(_ context.Context, actor server.Actor, name string, p server.Page) ([]server.Build, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return nil, err
@@ -232,7 +232,7 @@ func (f *Fake) Builds(_ context.Context, actor server.Account, name string, p se
 }
 
 // Build finds one.
-func (f *Fake) Build(ctx context.Context, actor server.Account, name, id string) (server.Build, error) {
+func (f *Fake) Build(ctx context.Context, actor server.Actor, name, id string) (server.Build, error) {
 	all, err := f.Builds(ctx, actor, name, server.Page{Max: 1000})
 	for _, b := range all {
 		if b.ID == id {
@@ -246,7 +246,7 @@ func (f *Fake) Build(ctx context.Context, actor server.Account, name, id string)
 }
 
 // Deploys lists newest first.
-func (f *Fake) Deploys(_ context.Context, actor server.Account, name string, p server.Page) ([]server.Deploy, error) {
+func (f *Fake) Deploys(_ context.Context, actor server.Actor, name string, p server.Page) ([]server.Deploy, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return nil, err
@@ -260,7 +260,7 @@ func (f *Fake) Deploys(_ context.Context, actor server.Account, name string, p s
 }
 
 // Deploy finds one.
-func (f *Fake) Deploy(ctx context.Context, actor server.Account, name, id string) (server.Deploy, error) {
+func (f *Fake) Deploy(ctx context.Context, actor server.Actor, name, id string) (server.Deploy, error) {
 	all, err := f.Deploys(ctx, actor, name, server.Page{Max: 1000})
 	for _, d := range all {
 		if d.ID == id {
@@ -274,7 +274,7 @@ func (f *Fake) Deploy(ctx context.Context, actor server.Account, name, id string
 }
 
 // Cancel ends a deploy that has not ended.
-func (f *Fake) Cancel(_ context.Context, actor server.Account, name, id string) (server.Deploy, error) {
+func (f *Fake) Cancel(_ context.Context, actor server.Actor, name, id string) (server.Deploy, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	a, err := f.find(actor, name)
@@ -296,7 +296,7 @@ func (f *Fake) Cancel(_ context.Context, actor server.Account, name, id string) 
 }
 
 // Events gives one for each deploy.
-func (f *Fake) Events(ctx context.Context, actor server.Account, name string) ([]server.Event, error) {
+func (f *Fake) Events(ctx context.Context, actor server.Actor, name string) ([]server.Event, error) {
 	all, err := f.Deploys(ctx, actor, name, server.Page{Max: 1000})
 	var events []server.Event
 	for i, d := range all {
@@ -307,7 +307,7 @@ func (f *Fake) Events(ctx context.Context, actor server.Account, name string) ([
 }
 
 // Follow prints two lines, the second when the deploy has ended.
-func (f *Fake) Follow(ctx context.Context, actor server.Account, name, id string, out io.Writer) (server.Deploy, error) {
+func (f *Fake) Follow(ctx context.Context, actor server.Actor, name, id string, out io.Writer) (server.Deploy, error) {
 	if _, err := fmt.Fprintln(out, "-----> Starting"); err != nil {
 		return server.Deploy{}, err
 	}

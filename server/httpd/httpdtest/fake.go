@@ -24,6 +24,10 @@ const (
 
 // Fake is a platform in memory. Hold may be set before it is used.
 type Fake struct {
+	// What the fake does not do is nobody's: calling it panics. Those use cases
+	// are tested on the real platform.
+	*server.Service
+
 	// Hold, when not nil, keeps deploys rolling until it is closed.
 	Hold chan struct{}
 
@@ -96,14 +100,15 @@ func (f *Fake) enter() (leave func(), err error) {
 }
 
 // Authenticate knows the tokens.
-func (f *Fake) Authenticate(_ context.Context, secret string) (server.Account, error) {
+func (f *Fake) Authenticate(_ context.Context, secret string) (server.Actor, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	id, ok := f.tokens[secret]
 	if !ok {
-		return server.Account{}, server.Errorf(server.ErrUnauthorized, "no such token")
+		return server.Actor{}, server.Errorf(server.ErrUnauthorized, "no such token")
 	}
-	return f.accountBy(id)
+	a, err := f.accountBy(id)
+	return server.Actor{Account: a, Via: "api"}, err
 }
 
 func (f *Fake) accountBy(ident string) (server.Account, error) {
@@ -116,12 +121,12 @@ func (f *Fake) accountBy(ident string) (server.Account, error) {
 }
 
 // Operator is the local operator.
-func (f *Fake) Operator() server.Account {
-	return server.Account{ID: "ffffffff-0000-4000-8000-000000000000", Email: "operator@localhost", Admin: true}
+func (f *Fake) Operator() server.Actor {
+	return server.Actor{Account: server.Account{ID: "ffffffff-0000-4000-8000-000000000000", Email: "operator@localhost", Admin: true}}
 }
 
 // CreateAccount finds or makes.
-func (f *Fake) CreateAccount(_ context.Context, actor server.Account, email string, admin bool) (server.Account, error) {
+func (f *Fake) CreateAccount(_ context.Context, actor server.Actor, email string, admin bool) (server.Account, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return server.Account{}, err
@@ -137,17 +142,17 @@ func (f *Fake) CreateAccount(_ context.Context, actor server.Account, email stri
 }
 
 // FindAccount finds by id or e-mail.
-func (f *Fake) FindAccount(_ context.Context, actor server.Account, ident string) (server.Account, error) {
+func (f *Fake) FindAccount(_ context.Context, actor server.Actor, ident string) (server.Account, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if ident == "" || ident == "~" {
-		return actor, nil
+		return actor.Account, nil
 	}
 	return f.accountBy(ident)
 }
 
 // Keys lists the actor's.
-func (f *Fake) Keys(_ context.Context, actor server.Account) ([]server.Key, error) {
+func (f *Fake) Keys(_ context.Context, actor server.Actor) ([]server.Key, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return nil, err
@@ -163,7 +168,7 @@ func (f *Fake) Keys(_ context.Context, actor server.Account) ([]server.Key, erro
 }
 
 // AddKey takes "type base64 comment".
-func (f *Fake) AddKey(_ context.Context, _, owner server.Account, line string) (server.Key, error) {
+func (f *Fake) AddKey(_ context.Context, _ server.Actor, owner server.Account, line string) (server.Key, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return server.Key{}, err
@@ -185,7 +190,7 @@ func (f *Fake) AddKey(_ context.Context, _, owner server.Account, line string) (
 }
 
 // RemoveKey removes by id, fingerprint or comment.
-func (f *Fake) RemoveKey(_ context.Context, actor server.Account, ident string) (server.Key, error) {
+func (f *Fake) RemoveKey(_ context.Context, actor server.Actor, ident string) (server.Key, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return server.Key{}, err
@@ -201,7 +206,7 @@ func (f *Fake) RemoveKey(_ context.Context, actor server.Account, ident string) 
 }
 
 // CreateApp makes an app with release v1.
-func (f *Fake) CreateApp(_ context.Context, actor server.Account, name string) (server.App, error) {
+func (f *Fake) CreateApp(_ context.Context, actor server.Actor, name string) (server.App, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return server.App{}, err
@@ -221,7 +226,7 @@ func (f *Fake) CreateApp(_ context.Context, actor server.Account, name string) (
 		config: map[string]map[string]string{},
 	}
 	f.apps = append(f.apps, a)
-	f.release(a, actor, "Initial release", server.Release{}, nil)
+	f.release(a, actor.Account, "Initial release", server.Release{}, nil)
 	return a.App, nil
 }
 
@@ -243,7 +248,7 @@ func (f *Fake) release(a *app, actor server.Account, what string, like server.Re
 }
 
 // Apps lists the actor's, an admin's are all.
-func (f *Fake) Apps(_ context.Context, actor server.Account) ([]server.App, error) {
+func (f *Fake) Apps(_ context.Context, actor server.Actor) ([]server.App, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return nil, err
@@ -258,7 +263,7 @@ func (f *Fake) Apps(_ context.Context, actor server.Account) ([]server.App, erro
 	return own, nil
 }
 
-func (f *Fake) find(actor server.Account, ident string) (*app, error) {
+func (f *Fake) find(actor server.Actor, ident string) (*app, error) {
 	for _, a := range f.apps {
 		if (a.Name == ident || a.ID == ident) && (a.OwnerID == actor.ID || actor.Admin) {
 			return a, nil
@@ -268,7 +273,7 @@ func (f *Fake) find(actor server.Account, ident string) (*app, error) {
 }
 
 // App finds one.
-func (f *Fake) App(_ context.Context, actor server.Account, ident string) (server.App, error) {
+func (f *Fake) App(_ context.Context, actor server.Actor, ident string) (server.App, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return server.App{}, err
@@ -282,7 +287,7 @@ func (f *Fake) App(_ context.Context, actor server.Account, ident string) (serve
 }
 
 // DestroyApp forgets one.
-func (f *Fake) DestroyApp(_ context.Context, actor server.Account, ident string) (server.App, error) {
+func (f *Fake) DestroyApp(_ context.Context, actor server.Actor, ident string) (server.App, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return server.App{}, err

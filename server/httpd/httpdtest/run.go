@@ -10,7 +10,7 @@ import (
 )
 
 // Formation lists the process types.
-func (f *Fake) Formation(_ context.Context, actor server.Account, name string) ([]server.Formation, error) {
+func (f *Fake) Formation(_ context.Context, actor server.Actor, name string) ([]server.Formation, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func (f *Fake) Formation(_ context.Context, actor server.Account, name string) (
 }
 
 // Scale changes them and the instances.
-func (f *Fake) Scale(_ context.Context, actor server.Account, name string, changes []server.Scaling) ([]server.Formation, error) {
+func (f *Fake) Scale(_ context.Context, actor server.Actor, name string, changes []server.Scaling) ([]server.Formation, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (f *Fake) Scale(_ context.Context, actor server.Account, name string, chang
 }
 
 // Instances lists what runs.
-func (f *Fake) Instances(_ context.Context, actor server.Account, name string) ([]server.Instance, error) {
+func (f *Fake) Instances(_ context.Context, actor server.Actor, name string) ([]server.Instance, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (f *Fake) Instances(_ context.Context, actor server.Account, name string) (
 }
 
 // Instance finds by id or name.
-func (f *Fake) Instance(ctx context.Context, actor server.Account, name, ident string) (server.Instance, error) {
+func (f *Fake) Instance(ctx context.Context, actor server.Actor, name, ident string) (server.Instance, error) {
 	all, err := f.Instances(ctx, actor, name)
 	for _, i := range all {
 		if i.ID == ident || i.Type+"."+strconv.Itoa(i.Ordinal) == ident {
@@ -79,7 +79,7 @@ func (f *Fake) Instance(ctx context.Context, actor server.Account, name, ident s
 }
 
 // Restart counts as a crash, so that tests see it.
-func (f *Fake) Restart(_ context.Context, actor server.Account, name, ident string) error {
+func (f *Fake) Restart(_ context.Context, actor server.Actor, name, ident string) error {
 	leave, err := f.enter()
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ func (f *Fake) Say(name, source, dyno string, texts ...string) {
 }
 
 // Logs reads what was said; a tail waits for more.
-func (f *Fake) Logs(ctx context.Context, actor server.Account, name string, q server.LogQuery, line func(server.LogLine) error) error {
+func (f *Fake) Logs(ctx context.Context, actor server.Actor, name string, q server.LogQuery, line func(server.LogLine) error) error {
 	seen := 0
 	for first := true; ; first = false {
 		f.mu.Lock()

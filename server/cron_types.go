@@ -1,0 +1,4 @@
+package server
+
+// CronStore keeps crons and says which are due.
+type CronStore interface{}

@@ -1,0 +1,4 @@
+package server
+
+// DomainStore keeps the host names that people gave their apps.
+type DomainStore interface{}

@@ -1,0 +1,4 @@
+package server
+
+// DrainStore keeps where log lines are sent to.
+type DrainStore interface{}
