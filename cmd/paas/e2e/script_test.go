@@ -34,6 +34,8 @@ func TestScripts(t *testing.T) {
 			"push": func(ts *testscript.TestScript, _ bool, args []string) {
 				cmdPush(ts, p, args[0], args[1])
 			},
+			"file":     func(ts *testscript.TestScript, _ bool, args []string) { cmdFile(ts, args) },
+			"refused":  func(ts *testscript.TestScript, _ bool, args []string) { cmdRefused(ts, args) },
 			"paas":     func(ts *testscript.TestScript, neg bool, args []string) { cmdPaas(ts, neg, args) },
 			"login":    func(ts *testscript.TestScript, _ bool, _ []string) { login(ts, p) },
 			"get":      func(ts *testscript.TestScript, _ bool, args []string) { cmdGet(ts, p, args) },
@@ -59,6 +61,30 @@ func cmdPush(ts *testscript.TestScript, p *platform, app, version string) {
 		if out, err := r.try(args...); err != nil {
 			ts.Fatalf("git %v: %v\n%s\nserver:\n%s", args, err, out, tail(p.log.String(), 40))
 		}
+	}
+}
+
+// cmdFile puts a file of the script into an app's work tree: APP PATH FILE; an
+// empty FILE removes it.
+func cmdFile(ts *testscript.TestScript, args []string) {
+	r := ts.Value("repos").(map[string]*repo)[args[0]]
+	path := filepath.Join(r.dir, args[1])
+	if args[2] == "" {
+		ts.Check(os.Remove(path))
+		return
+	}
+	ts.Check(os.WriteFile(path, []byte(ts.ReadFile(args[2])), 0o644))
+}
+
+// cmdRefused commits and pushes and wants the push to fail, saying what
+// matches: APP REGEXP.
+func cmdRefused(ts *testscript.TestScript, args []string) {
+	r := ts.Value("repos").(map[string]*repo)[args[0]]
+	r.git("add", "-A", "--", ".")
+	r.git("commit", "-q", "--allow-empty", "-m", "to be refused")
+	out, err := r.try("push", "paas", "main")
+	if err == nil || !regexp.MustCompile(args[1]).MatchString(out) {
+		ts.Fatalf("the push should fail saying %s; error %v, output:\n%s", args[1], err, out)
 	}
 }
 

@@ -15,11 +15,14 @@ import (
 )
 
 func main() {
-	mode := flag.String("mode", "serve", "serve, exit, deaf, error, silent")
+	mode := flag.String("mode", "serve", "serve, exit, deaf, error, silent, or a tool's")
 	flag.Parse()
 	version, _ := os.ReadFile("/VERSION")
 	v := strings.TrimSpace(string(version))
 	log.SetFlags(0)
+	if tool(*mode, flag.Args()) {
+		return
+	}
 	log.Printf("app %s in mode %s", v, *mode)
 	switch *mode {
 	case "exit":
