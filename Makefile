@@ -10,7 +10,7 @@ SOURCES  := $(shell find . -name '*.go' ! -name '*_test.go' ! -path './examples/
 # Modules' own build information is enough; a checkout by another user must not fail.
 GOBUILD  := go build -trimpath -buildvcs=false
 
-.PHONY: help up down build deps test lint fuzz bench-push clean clean-data tools
+.PHONY: help up down build deps test lint fuzz bench-push bench-logs clean clean-data tools
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -62,6 +62,9 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 
 bench-push: up ## from git push to the first answer, measured on the paas of make up
 	@go run ./bench/push
+
+bench-logs: ## log lines from app to reader: how many, how soon, next to rsyslog if there is one
+	@go run ./bench/logs
 
 clean: ## remove what was built
 	@rm -rf bin

@@ -2,10 +2,35 @@
 alter table tokens
   add kind text not null default 'login' check (kind in ('login', 'api', 'ssh')),
   add scopes text[] not null default '{}' check (scopes <@ array['global', 'read', 'write', 'identity']),
-  add last_used_at timestamptz;
+  add last_used_at timestamptz,
+  add updated_at timestamptz not null default now(); -- when its secret was last replaced
+
+-- An account that was removed keeps its row for what it did; its e-mail may be
+-- used anew.
+alter table accounts add removed_at timestamptz;
+drop index accounts_email;
+create unique index accounts_email on accounts (lower(email)) where removed_at is null;
+
+-- Nothing is given to an account that is being removed: the lock waits for the
+-- removal and then sees it. The argument is the column that names the account.
+create function account_is_there() returns trigger language plpgsql as $$
+begin
+  perform from accounts where id = (to_jsonb(new) ->> tg_argv[0])::uuid and removed_at is null for share;
+  if not found then
+    raise foreign_key_violation using message = 'the account was removed', constraint = 'account_is_there';
+  end if;
+  return new;
+end $$;
+create trigger keys_account_there before insert or update of account_id on keys
+  for each row execute function account_is_there('account_id');
+create trigger tokens_account_there before insert or update of account_id on tokens
+  for each row execute function account_is_there('account_id');
+create trigger apps_owner_there before insert or update of owner_id on apps
+  for each row execute function account_is_there('owner_id');
 
 -- Who may do what with whose app. The owner and admins may do everything.
 create table collaborators (
+  id          uuid not null unique default gen_random_uuid(),
   app_id      uuid not null references apps on delete cascade,
   account_id  uuid not null references accounts on delete cascade,
   permissions text[] not null check (permissions <@ array['view', 'deploy', 'operate', 'manage'] and 'view' = any (permissions)),
@@ -14,6 +39,8 @@ create table collaborators (
   primary key (app_id, account_id)
 );
 create index collaborators_account on collaborators (account_id);
+create trigger collaborators_account_there before insert or update of account_id on collaborators
+  for each row execute function account_is_there('account_id');
 
 -- An account that is to be; the code is shown once and kept as its SHA-256.
 create table invitations (
@@ -115,12 +142,30 @@ alter table deploys drop constraint deploys_kind_check,
   add check (kind in ('push', 'config', 'rollback', 'retry'));
 
 -- Changes of config that wait for the next release (config:set --no-restart).
+-- A release takes them with it: they are gone once it serves, and wait again
+-- when it fails.
 create table staged_config (
-  app_id     uuid primary key references apps on delete cascade,
+  id         uuid primary key default gen_random_uuid(),
+  app_id     uuid not null references apps on delete cascade,
+  seq        bigint generated always as identity,
   patch      bytea not null, -- sealed
   actor      text not null,
+  deploy_id  uuid references deploys on delete cascade, -- whose release took it
   updated_at timestamptz not null default now()
 );
+create index staged_config_app on staged_config (app_id, seq);
+create index staged_config_deploy on staged_config (deploy_id);
+
+-- Releases go with their app and never alone.
+create function releases_are_kept() returns trigger language plpgsql as $$
+begin
+  if exists (select from apps where id = old.app_id and current_release is not null) then
+    raise exception 'release v% belongs to an app that exists', old.version;
+  end if;
+  return old;
+end $$;
+create trigger releases_kept before delete on releases
+  for each row execute function releases_are_kept();
 
 -- Commands of app.json that run by the clock. One that left the app stays for
 -- its history.
@@ -172,9 +217,32 @@ create unique index runs_one_release on runs (release_id) where type = 'release'
 create unique index runs_one_postdeploy on runs (app_id) where type = 'postdeploy';
 create unique index runs_one_tick on runs (cron_id, tick) where tick is not null;
 create index runs_app on runs (app_id, created_at desc);
+create index runs_cron on runs (cron_id, created_at desc) where cron_id is not null;
 create index runs_open on runs (app_id) where state in ('pending', 'running');
 
 alter table instances add one_off boolean not null default false;
+
+-- An instance that vanishes takes nobody's waiting for its run with it.
+create function runs_end_with_their_instance() returns trigger language plpgsql as $$
+begin
+  update runs set state = 'failed', reason = 'lost: its instance is gone', ended_at = now()
+    where id = old.id and state in ('pending', 'running');
+  return null;
+end $$;
+create trigger instances_end_runs after delete on instances
+  for each row when (old.one_off) execute function runs_end_with_their_instance();
+
+-- What the platform's own one-offs printed, in order, beyond the app's log.
+create table run_output (
+  run_id uuid not null references runs on delete cascade,
+  seq    integer not null,
+  at     bigint not null, -- of the last line, to the nanosecond: where to go on
+  chunk  bytea not null,
+  primary key (run_id, seq)
+);
+
+-- An app that was deployed before there was a postdeploy gets none.
+update apps set post_deployed = true where released_at is not null;
 
 -- Where an app's log lines are sent to.
 create table drains (

@@ -2,6 +2,7 @@ package router
 
 import (
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +46,20 @@ type view struct {
 type route struct {
 	appID, app, empty string
 	targets           []*instance
+	maintenance, fail *ownPage // nil for the platform's
+}
+
+// lookup finds the route of a host: its own, else that of the wildcard which
+// covers it.
+func (v *view) lookup(host string) *route {
+	if rt := v.routes[host]; rt != nil {
+		return rt
+	}
+	_, rest, ok := strings.Cut(host, ".")
+	if !ok {
+		return nil
+	}
+	return v.routes["*."+rest]
 }
 
 func newFleet(l Limits, newPool func(Target) *http.Transport) *fleet {
@@ -63,12 +78,13 @@ func (f *fleet) apply(t Table) (bad []string) {
 	next := &view{version: t.Version, routes: make(map[string]*route, len(t.Routes))}
 	present := make(map[string]*instance)
 	for _, r := range t.Routes {
-		host, ok := normalHost(r.Host)
+		host, ok := normalPattern(r.Host)
 		if !ok || next.routes[host] != nil {
 			bad = append(bad, r.Host)
 			continue
 		}
-		rt := &route{appID: r.AppID, app: r.App, empty: r.Empty, targets: make([]*instance, 0, len(r.Targets))}
+		rt := &route{appID: r.AppID, app: r.App, empty: r.Empty, targets: make([]*instance, 0, len(r.Targets)),
+			maintenance: newOwnPage(r.MaintenancePage), fail: newOwnPage(r.ErrorPage)}
 		for _, target := range r.Targets {
 			rt.targets = append(rt.targets, f.adopt(target, present))
 		}

@@ -199,7 +199,7 @@ func (x *exchange) fail(_ http.ResponseWriter, _ *http.Request, err error) {
 	if x.client != nil && !x.bodyDone.Load() {
 		x.client.final = true
 	}
-	writePage(x, x.in, x.router.policy, x.failed, x.route.app, x.requestID)
+	x.router.writePage(x, x.in, x.failed, x.route.page(x.failed), x.route.app, x.requestID)
 }
 
 func (x *exchange) whyFailed(err error) failure {

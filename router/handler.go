@@ -48,7 +48,7 @@ func (r *Router) serveHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	view := r.fleet.view.Load()
-	rt := view.routes[host]
+	rt := view.lookup(host)
 	switch {
 	case rt == nil && view.starting:
 		r.turnAway(w, req, routerStarting(), nil, id)
@@ -119,16 +119,16 @@ func (r *Router) servePlatform(w http.ResponseWriter, req *http.Request, id stri
 // turnAway answers with a page of the router itself. Whatever body the
 // request has stays unread, so an HTTP/1 connection ends here.
 func (r *Router) turnAway(w http.ResponseWriter, req *http.Request, f failure, rt *route, id string) {
-	app := ""
+	app, own := "", (*ownPage)(nil)
 	if rt != nil {
-		app = rt.app
+		app, own = rt.app, rt.page(f)
 	}
 	g := guardOf(req)
 	unread := g != nil && req.Body != nil && req.Body != http.NoBody
 	if unread || g != nil && (g.final || req.Method == http.MethodConnect) {
 		w.Header().Set("Connection", "close")
 	}
-	writePage(w, req, r.policy, f, app, id)
+	r.writePage(w, req, f, own, app, id)
 	if unread {
 		g.stopReading()
 	}

@@ -32,6 +32,16 @@ func normalHost(s string) (host string, ok bool) {
 	return strings.ToLower(host), true
 }
 
+// normalPattern is normalHost for the host of a route, which may be a wildcard.
+func normalPattern(s string) (string, bool) {
+	base, wild := strings.CutPrefix(s, "*.")
+	host, ok := normalHost(base)
+	if wild && ok && host[0] != '[' {
+		host = "*." + host
+	}
+	return host, ok
+}
+
 func normalIPv6(s string) (string, bool) {
 	inside, rest, ok := strings.Cut(s[1:], "]")
 	if !ok {

@@ -22,11 +22,12 @@ func pagePolicy() string {
 }
 
 // writePage answers with f, as HTML when the client asks for HTML and as plain
-// text otherwise (curl). app is named only where f says the owner is served by it.
-func writePage(w http.ResponseWriter, r *http.Request, policy string, f failure, app, requestID string) {
+// text otherwise (curl). app is named only where f says the owner is served by
+// it. own, when not nil, is what the app shows instead of our HTML.
+func (rt *Router) writePage(w http.ResponseWriter, r *http.Request, f failure, own *ownPage, app, requestID string) {
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
-	h.Set("Content-Security-Policy", policy)
+	h.Set("Content-Security-Policy", rt.policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Vary", "Accept")
 	if requestID != "" {
@@ -44,6 +45,10 @@ func writePage(w http.ResponseWriter, r *http.Request, policy string, f failure,
 	if acceptsHTML(r) {
 		body = htmlPage(f, hint, requestID)
 		h.Set("Content-Type", "text/html; charset=utf-8")
+		if own != nil {
+			body = own.html(f)
+			h.Set("Content-Security-Policy", own.policy)
+		}
 	}
 	w.WriteHeader(f.status)
 	if r.Method != http.MethodHead {

@@ -13,7 +13,7 @@ import (
 func (f *fleet) acquire(host string, tried []*instance, tunnel bool) (in *instance, code string) {
 	full := tried
 	for {
-		rt := f.view.Load().routes[host]
+		rt := f.view.Load().lookup(host)
 		if rt == nil {
 			return nil, ""
 		}

@@ -15,7 +15,7 @@ type Table struct {
 // Route is one host name and the instances that serve it. Targets holds
 // healthy instances only; a drained or starting one is simply absent.
 type Route struct {
-	Host    string   `json:"host"`   // lower case, without port
+	Host    string   `json:"host"`   // lower case, without port; "*.example.com" is every name one level below that no other route has
 	AppID   string   `json:"app_id"` // for logs
 	App     string   `json:"app"`    // for people
 	Targets []Target `json:"targets"`
@@ -23,6 +23,9 @@ type Route struct {
 	// ("H10" crashed, "H14" no web instances, "H81" nothing deployed yet,
 	// "H80" maintenance). It is ignored when there are targets, except H80.
 	Empty string `json:"empty,omitempty"`
+	// The app's own pages, as PageURL lets them pass; empty is the platform's.
+	MaintenancePage string `json:"maintenance_page,omitempty"` // for H80
+	ErrorPage       string `json:"error_page,omitempty"`       // for every other 503
 }
 
 // Target is one instance that takes requests.

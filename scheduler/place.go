@@ -36,32 +36,31 @@ func fitsCPU(h *Host, _ string, w Want) string {
 // placer books instances onto hosts within one plan.
 type placer struct {
 	hosts []*Host
-	arch  string
 	// same counts this app's instances of a type by host: spreading them
 	// makes the loss of a host a smaller one.
 	same map[string]int
 }
 
 func newPlacer(s State) *placer {
-	p := &placer{arch: s.Arch, same: map[string]int{}}
+	p := &placer{same: map[string]int{}}
 	for i := range s.Hosts {
 		h := s.Hosts[i]
 		p.hosts = append(p.hosts, &h)
 	}
 	for _, in := range s.Instances {
-		if in.Release == s.Release && !in.Replace && in.Host != "" {
+		if in.Release == s.Release && !in.Replace && !in.OneOff && in.Host != "" {
 			p.same[in.Type+"\x00"+in.Host]++
 		}
 	}
 	return p
 }
 
-// place gives the best host and books it, or why each refused.
-func (p *placer) place(w Want) (host, reason string) {
+// place gives the best host for an image of arch and books it, or why each refused.
+func (p *placer) place(arch string, w Want) (host, reason string) {
 	var fit []*Host
 	var refusals []string
 	for _, h := range p.hosts {
-		if why := refuse(h, p.arch, w); why != "" {
+		if why := refuse(h, arch, w); why != "" {
 			refusals = append(refusals, h.Name+" "+why)
 			continue
 		}

@@ -36,11 +36,30 @@ func Plan(s State) Decision {
 		p.planType(w)
 	}
 	for i := range s.Instances {
-		if in := &s.Instances[i]; !wanted[in.Type] {
+		switch in := &s.Instances[i]; {
+		case in.OneOff:
+			p.placeOnce(in)
+		case !wanted[in.Type]:
 			p.retire(in, true)
 		}
 	}
 	return p.out
+}
+
+// placeOnce gives a one-off a host. Whatever becomes of it there, it is never
+// started again: how it ends is its run's to say.
+func (p *planner) placeOnce(in *Instance) {
+	if in.State == Pending {
+		p.assign(in, in.Arch, Want{Type: in.Type, MilliCPU: in.MilliCPU, Memory: in.Memory})
+	}
+}
+
+// assign gives a pending instance a host, or notes why there is none.
+func (p *planner) assign(in *Instance, arch string, w Want) {
+	host, reason := p.placer.place(arch, w)
+	if host != "" || reason != in.Reason {
+		p.add(Op{Kind: OpPlace, Instance: in.ID, Host: host, Reason: reason})
+	}
 }
 
 type planner struct {
@@ -59,7 +78,7 @@ func (p *planner) group(w Want) group {
 	var g group
 	for i := range p.s.Instances {
 		in := &p.s.Instances[i]
-		if in.Type != w.Type {
+		if in.Type != w.Type || in.OneOff {
 			continue
 		}
 		switch {
@@ -97,10 +116,7 @@ func (p *planner) revive(list []*Instance, w Want) {
 	for _, in := range list {
 		switch {
 		case in.State == Pending:
-			host, reason := p.placer.place(w)
-			if host != "" || reason != in.Reason {
-				p.add(Op{Kind: OpPlace, Instance: in.ID, Host: host, Reason: reason})
-			}
+			p.assign(in, p.s.Arch, w)
 		case in.State == Crashed && !(p.s.Rolling && in.Release == p.s.Release):
 			p.restart(in, w)
 		}
@@ -117,7 +133,7 @@ func (p *planner) restart(in *Instance, w Want) {
 		p.wake(at)
 		return
 	}
-	host, reason := p.placer.place(w)
+	host, reason := p.placer.place(p.s.Arch, w)
 	p.add(Op{Kind: OpStart, Replaces: in.ID, Release: in.Release, Type: in.Type, Ordinal: in.Ordinal,
 		Host: host, Reason: reason, MilliCPU: w.MilliCPU, Memory: w.Memory, Crashes: crashes})
 }
@@ -162,7 +178,7 @@ func (p *planner) startMissing(g group, w Want) {
 		if inFlight >= budget {
 			return
 		}
-		host, reason := p.placer.place(w)
+		host, reason := p.placer.place(p.s.Arch, w)
 		p.add(Op{Kind: OpStart, Release: p.s.Release, Type: w.Type, Ordinal: n,
 			Host: host, Reason: reason, MilliCPU: w.MilliCPU, Memory: w.Memory})
 		inFlight++
@@ -263,7 +279,7 @@ func Measure(s State) Progress {
 		want[w.Type] = w.Quantity
 	}
 	for _, in := range s.Instances {
-		if in.Release != s.Release || in.Replace || in.Ordinal > want[in.Type] {
+		if in.Release != s.Release || in.Replace || in.OneOff || in.Ordinal > want[in.Type] {
 			continue
 		}
 		switch in.State {

@@ -27,6 +27,15 @@ func inst(id, release string, ordinal int, s InstanceState) Instance {
 	return Instance{ID: id, Release: release, Type: "web", Ordinal: ordinal, Host: "h0", State: s, Since: t0, Memory: 512 << 20, MilliCPU: 100}
 }
 
+func once(id, release string, s InstanceState) Instance {
+	in := inst(id, release, 1001, s)
+	in.Type, in.OneOff = "run", true
+	if s == Pending {
+		in.Host = ""
+	}
+	return in
+}
+
 func spell(ops []Op) string {
 	var out []string
 	for _, op := range ops {
@@ -83,6 +92,12 @@ func TestPlan(t *testing.T) {
 		{"restart is start-first", "r1", false, web(1), []Instance{restart}, "start web.1 of r1"},
 		{"restarted drains", "r1", false, web(1), []Instance{restart, inst("b", "r1", 1, Up)}, "drain a"},
 		{"nothing deployed", "", false, web(1), nil, ""},
+		{"a one-off is placed", "r1", false, web(1), []Instance{inst("a", "r1", 1, Up), once("o", "r1", Pending)}, "place o"},
+		{"also of a release that is not the target", "r1", true, web(1), []Instance{inst("a", "r1", 1, Up), once("o", "r2", Pending)}, "place o"},
+		{"and without a target", "", false, nil, []Instance{once("o", "r1", Pending)}, "place o"},
+		{"a running one-off is let alone", "r2", false, web(0), []Instance{once("o", "r1", Up)}, ""},
+		{"an ended one is not restarted", "r1", false, nil, []Instance{once("o", "r1", Crashed), once("p", "r1", Stopping)}, ""},
+		{"a one-off named as a type is none of it", "r1", false, web(1), []Instance{func() Instance { in := once("o", "r1", Up); in.Type = "web"; return in }()}, "start web.1 of r1"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -155,6 +170,9 @@ type world struct {
 func (w *world) apply(t *testing.T, ops []Op) {
 	for _, op := range ops {
 		i := slices.IndexFunc(w.s.Instances, func(in Instance) bool { return in.ID == op.Instance })
+		if i >= 0 && w.s.Instances[i].OneOff && (op.Kind != OpPlace || w.s.Instances[i].State != Pending) {
+			t.Fatalf("%s of a one-off that is %s", op.Kind, w.s.Instances[i].State)
+		}
 		switch op.Kind {
 		case OpStart:
 			if op.Replaces != "" {
@@ -173,6 +191,11 @@ func (w *world) apply(t *testing.T, ops []Op) {
 			}
 			w.s.Instances = append(w.s.Instances, Instance{ID: fmt.Sprint("i", w.next), Release: op.Release, Type: op.Type, Ordinal: op.Ordinal,
 				Host: op.Host, State: st, Crashes: op.Crashes, Since: w.s.Now, Memory: op.Memory, MilliCPU: op.MilliCPU})
+		case OpPlace:
+			w.s.Instances[i].Host, w.s.Instances[i].Reason = op.Host, op.Reason
+			if op.Host != "" {
+				w.s.Instances[i].State = Assigned
+			}
 		case OpDrain:
 			w.s.Instances[i].State, w.s.Instances[i].Since = Draining, w.s.Now
 		case OpStop:
@@ -191,12 +214,16 @@ func (w *world) step(crash bool) {
 		if w.rnd.IntN(3) == 0 {
 			continue
 		}
+		if in.OneOff && in.State == Up && w.rnd.IntN(3) > 0 { // it ends when it likes
+			in.State = Stopping
+			continue
+		}
 		switch in.State {
 		case Assigned:
 			in.State = Starting
 		case Starting:
 			in.State, in.UpAt = Up, w.s.Now
-			if crash && w.rnd.IntN(4) == 0 {
+			if crash && !in.OneOff && w.rnd.IntN(4) == 0 {
 				in.State = Crashed
 			}
 			in.Since = w.s.Now
@@ -212,7 +239,7 @@ func (w *world) step(crash bool) {
 func (w *world) up() int {
 	n := 0
 	for _, in := range w.s.Instances {
-		if in.State == Up {
+		if in.State == Up && !in.OneOff {
 			n++
 		}
 	}
@@ -247,7 +274,10 @@ func TestPlanPropertyNeverLowersAndSettles(t *testing.T) {
 }
 
 func (w *world) shake() {
-	switch w.rnd.IntN(4) {
+	switch w.rnd.IntN(5) {
+	case 4:
+		w.next++
+		w.s.Instances = append(w.s.Instances, once(fmt.Sprint("o", w.next), w.s.Release, Pending))
 	case 0:
 		w.s.Release, w.s.Rolling = fmt.Sprint("r", 1+w.rnd.IntN(4)), true
 	case 1:
@@ -256,7 +286,7 @@ func (w *world) shake() {
 		w.s.Wants = web(w.rnd.IntN(9))
 	case 3:
 		for i := range w.s.Instances {
-			w.s.Instances[i].Replace = true
+			w.s.Instances[i].Replace = !w.s.Instances[i].OneOff
 		}
 	}
 }
@@ -273,6 +303,30 @@ func (w *world) settled(t *testing.T, seed uint64) {
 		if in.State != Up || in.Release != w.s.Release {
 			t.Fatalf("seed %d: %+v", seed, in)
 		}
+	}
+}
+
+// A one-off needs a host of its own image's kind, and its memory is counted.
+func TestOneOffPlacement(t *testing.T) {
+	hs := hosts(2)
+	hs[0].Arch = "arm64"
+	in := once("o", "r2", Pending)
+	in.Arch = "arm64"
+	s := State{Now: t0, Release: "r1", Arch: "amd64", Instances: []Instance{in}, Hosts: hs}
+	if d := Plan(s); len(d.Ops) != 1 || d.Ops[0].Host != "h0" {
+		t.Errorf("placed %+v, want on h0", d.Ops)
+	}
+	s.Hosts[0].UsedMemory = s.Hosts[0].Memory
+	d := Plan(s)
+	if len(d.Ops) != 1 || d.Ops[0].Host != "" || !strings.Contains(d.Ops[0].Reason, "0 MB of memory free") {
+		t.Fatalf("without room: %+v", d.Ops)
+	}
+	s.Instances[0].Reason = d.Ops[0].Reason
+	if d := Plan(s); len(d.Ops) != 0 {
+		t.Errorf("the same reason again: %+v", d.Ops)
+	}
+	if pr := Measure(s); pr.Want+pr.Up+len(pr.Pending) != 0 {
+		t.Errorf("it is measured as a part of the rollout: %+v", pr)
 	}
 }
 

@@ -42,6 +42,7 @@ type Instance struct {
 	State    InstanceState
 	Reason   string // why it is pending
 	OneOff   bool   // runs once: it is placed, and otherwise let alone
+	Arch     string // OneOff: of its image, which need not be the target's; empty means any
 	Replace  bool   // to be replaced though it is of the target release (restart)
 	Crashes  int
 	UpAt     time.Time // zero when it never was up

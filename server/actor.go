@@ -53,6 +53,21 @@ func Permissions() []Permission {
 	return []Permission{PermView, PermDeploy, PermOperate, PermManage}
 }
 
+// Describe says what a permission allows, for people.
+func (p Permission) Describe() string {
+	switch p {
+	case PermView:
+		return "Can see the app, what runs, its releases, logs and history."
+	case PermDeploy:
+		return "Can push, roll back, run commands and read the config."
+	case PermOperate:
+		return "Can change config, scale, restart and set domains, drains, cron and maintenance."
+	case PermManage:
+		return "Can give access, rename, lock and destroy."
+	}
+	return ""
+}
+
 type actorKey struct{}
 
 // WithActor says on whose behalf a context works: the store writes it into the

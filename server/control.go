@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -30,20 +31,22 @@ const (
 
 // Control is the control plane as agents see it, in this process.
 type Control struct {
-	cfg     ControlConfig
-	store   HostStore
-	keyring *Keyring
-	bell    *Bell
-	logs    Logs
-	log     *slog.Logger
+	cfg      ControlConfig
+	store    HostStore
+	keyring  *Keyring
+	bell     *Bell
+	sessions *Sessions
+	logs     Logs
+	log      *slog.Logger
 
 	mu      sync.Mutex
-	configs map[string]map[string]string // by release: immutable, so kept
+	configs map[string]*contents // by release: immutable, so kept
+	masks   maskers
 }
 
 // NewControl makes it.
-func NewControl(cfg ControlConfig, store HostStore, k *Keyring, bell *Bell, logs Logs, log *slog.Logger) *Control {
-	return &Control{cfg: cfg, store: store, keyring: k, bell: bell, logs: logs, log: log, configs: map[string]map[string]string{}}
+func NewControl(cfg ControlConfig, store HostStore, k *Keyring, bell *Bell, sessions *Sessions, logs Logs, log *slog.Logger) *Control {
+	return &Control{cfg: cfg, store: store, keyring: k, bell: bell, sessions: sessions, logs: logs, log: log, configs: map[string]*contents{}}
 }
 
 // Watch is agent.Control.
@@ -97,12 +100,12 @@ func (c *Control) assignments(ctx context.Context, host string) ([]agent.Assignm
 func (c *Control) forget(used map[string]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.configs, func(id string, _ map[string]string) bool { return !used[id] })
+	maps.DeleteFunc(c.configs, func(id string, _ *contents) bool { return !used[id] })
 }
 
 func (c *Control) assignment(pl Placed) (agent.Assignment, error) {
 	in, r := pl.Instance, pl.Release
-	config, err := c.config(pl)
+	held, err := c.contents(pl)
 	if err != nil {
 		return agent.Assignment{}, fmt.Errorf("config of %s v%d: %w", in.App, r.Version, err)
 	}
@@ -117,10 +120,13 @@ func (c *Control) assignment(pl Placed) (agent.Assignment, error) {
 		Command: r.Processes[in.Type].Command,
 		Network: agent.Network{Name: "paas-" + in.AppID, Subnet: subnet.String()},
 		Limits:  agent.Limits{Memory: pl.Memory, MilliCPU: pl.MilliCPU, Pids: pidsLimit},
-		Grace:   c.cfg.Grace,
+		Grace:   stopTimeout(pl.Settings, c.cfg.Grace),
 		Stop:    in.State == "stopping" || in.State == "crashed",
 	}
-	a.Env = maps.Clone(config)
+	a.Env = held.env(pl)
+	if err := c.oneOff(&a, pl); err != nil {
+		return a, fmt.Errorf("variables of %s of %s: %w", name, in.App, err)
+	}
 	a.Env["DYNO"] = name
 	a.Env["PAAS_APP"] = in.App
 	a.Env["PAAS_RELEASE_VERSION"] = "v" + strconv.Itoa(r.Version)
@@ -131,23 +137,28 @@ func (c *Control) assignment(pl Placed) (agent.Assignment, error) {
 			a.Port = defaultPort
 		}
 		a.Env["PORT"] = strconv.Itoa(a.Port)
-		a.Probe = agent.Probe{Path: "/", Host: c.cfg.Host(in.App), Deadline: c.cfg.BootTimeout}
+		health := r.Processes[in.Type].Health
+		a.Probe = agent.Probe{Path: cmp.Or(health.Path, "/"), Host: c.cfg.Host(in.App),
+			Deadline: bootTimeout(health, pl.Settings, c.cfg.BootTimeout)}
 	}
-	return a, nil
+	c.masks.note(pl, held, a.Env)
+	a.Files, err = held.render(pl, a.Env)
+	return a, err
 }
 
-func (c *Control) config(pl Placed) (map[string]string, error) {
+// contents opens what a release holds, once.
+func (c *Control) contents(pl Placed) (*contents, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if have, ok := c.configs[pl.Release.ID]; ok {
 		return have, nil
 	}
-	config, err := c.keyring.OpenConfig(pl.DataKey, pl.Instance.AppID, pl.Release.ID, pl.Config)
+	held, err := c.keyring.contents(pl)
 	if err != nil {
 		return nil, err
 	}
-	c.configs[pl.Release.ID] = config
-	return config, nil
+	c.configs[pl.Release.ID] = held
+	return held, nil
 }
 
 // Subnet is the network of an app's slot in the pool.
@@ -200,7 +211,7 @@ func (c *Control) KeptImages(ctx context.Context) ([]string, error) {
 func (c *Control) Log(lines []agent.Line) {
 	out := make([]LogLine, len(lines))
 	for i, l := range lines {
-		out[i] = LogLine{AppID: l.AppID, At: l.At, Source: "app", Dyno: l.Name, Text: l.Text, Instance: l.Instance}
+		out[i] = LogLine{AppID: l.AppID, At: l.At, Source: "app", Dyno: l.Name, Text: c.masks.mask(l), Instance: l.Instance}
 	}
 	c.logs.Append(out...)
 }

@@ -38,8 +38,11 @@ func (s *Service) formation(ctx context.Context, a App) ([]Formation, error) {
 
 // CommandLine is what a process type of a release runs, for people.
 func CommandLine(r Release, typ string) string {
-	if cmd := r.Processes[typ].Command; cmd != nil {
-		return strings.Join(cmd, " ")
+	switch p := r.Processes[typ]; {
+	case p.Line != "":
+		return p.Line
+	case p.Command != nil:
+		return strings.Join(p.Command, " ")
 	}
 	return strings.Join(slices.Concat(r.Image.Entrypoint, r.Image.Cmd), " ")
 }
@@ -80,6 +83,9 @@ func (s *Service) Scale(ctx context.Context, actor Actor, app string, changes []
 }
 
 func (s *Service) apply(list []Formation, c Scaling) (Formation, error) {
+	if c.Type == ReleaseType {
+		return Formation{}, Errorf(ErrInvalid, "The release command runs once for each release and cannot be scaled. Nothing was changed.")
+	}
 	i := slices.IndexFunc(list, func(f Formation) bool { return f.Type == c.Type || f.ID == c.Type })
 	if i < 0 {
 		var have []string
@@ -104,22 +110,9 @@ func (s *Service) apply(list []Formation, c Scaling) (Formation, error) {
 	return list[i], nil
 }
 
-func (s *Service) size(name string) (Size, bool) {
-	for _, z := range s.cfg.Sizes {
-		if strings.EqualFold(z.Name, name) {
-			return z, true
-		}
-	}
-	return Size{}, false
-}
+func (s *Service) size(name string) (Size, bool) { return findSize(s.cfg.Sizes, name) }
 
-func (s *Service) sizeNames() string {
-	var names []string
-	for _, z := range s.cfg.Sizes {
-		names = append(names, z.Name)
-	}
-	return strings.Join(names, ", ")
-}
+func (s *Service) sizeNames() string { return sizeNames(s.cfg.Sizes) }
 
 // Instances lists what runs, is starting, stopping or crashed.
 func (s *Service) Instances(ctx context.Context, actor Actor, app string) ([]Instance, error) {

@@ -9,31 +9,42 @@ import (
 
 // Keys lists an account's SSH keys.
 func (s *Service) Keys(ctx context.Context, actor Actor) ([]Key, error) {
+	if err := allowAccount(actor); err != nil {
+		return nil, err
+	}
 	return s.store.Keys(ctx, actor.ID)
 }
 
-// AddKey registers a public key, one line as in authorized_keys. A key proves
-// exactly one account: one that is registered elsewhere is refused.
-func (s *Service) AddKey(ctx context.Context, actor Actor, owner Account, authorizedKey string) (Key, error) {
-	if actor.ID != owner.ID && !actor.Admin {
-		return Key{}, Errorf(ErrForbidden, "Only an admin may add keys for others.")
+// AddKey registers one of the actor's public keys, one line as in
+// authorized_keys. A key proves exactly one account: one that is registered
+// elsewhere is refused.
+func (s *Service) AddKey(ctx context.Context, actor Actor, authorizedKey string) (Key, error) {
+	if err := allowAccount(actor); err != nil {
+		return Key{}, err
 	}
+	k, err := newKey(authorizedKey)
+	if err != nil {
+		return Key{}, err
+	}
+	k.AccountID, k.Email = actor.ID, actor.Email
+	have, err := s.store.KeyByFingerprint(ctx, k.Fingerprint)
+	switch {
+	case err == nil && have.AccountID == actor.ID:
+		return have, nil
+	case err != nil && !IsID(err, ErrNotFound):
+		return Key{}, err
+	}
+	return s.store.CreateKey(ctx, k)
+}
+
+// newKey reads a key that belongs to nobody yet.
+func newKey(authorizedKey string) (Key, error) {
 	pub, comment, err := parseKey(authorizedKey)
 	if err != nil {
 		return Key{}, err
 	}
-	k := Key{AccountID: owner.ID, Email: owner.Email, Fingerprint: ssh.FingerprintSHA256(pub), Comment: comment,
-		PublicKey: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(pub)))}
-	have, err := s.store.KeyByFingerprint(ctx, k.Fingerprint)
-	switch {
-	case err == nil && have.AccountID == owner.ID:
-		return have, nil
-	case err == nil:
-		return Key{}, Errorf(ErrInvalid, "The key %s is registered by another account. Nothing was changed.", k.Fingerprint)
-	case !IsID(err, ErrNotFound):
-		return Key{}, err
-	}
-	return s.store.CreateKey(ctx, k)
+	return Key{Fingerprint: ssh.FingerprintSHA256(pub), Comment: comment,
+		PublicKey: strings.TrimSpace(string(ssh.MarshalAuthorizedKey(pub)))}, nil
 }
 
 func parseKey(line string) (ssh.PublicKey, string, error) {
@@ -72,6 +83,9 @@ func printable(r rune) rune {
 
 // RemoveKey removes one of the actor's keys by id, fingerprint or comment.
 func (s *Service) RemoveKey(ctx context.Context, actor Actor, ident string) (Key, error) {
+	if err := allowAccount(actor); err != nil {
+		return Key{}, err
+	}
 	keys, err := s.store.Keys(ctx, actor.ID)
 	if err != nil {
 		return Key{}, err

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"regexp"
 	"time"
 
 	"paas/builder"
@@ -38,6 +39,7 @@ type Token struct {
 	ExpiresAt   time.Time
 	LastUsedAt  time.Time // zero: never
 	CreatedAt   time.Time
+	UpdatedAt   time.Time // when its secret was last replaced
 }
 
 // TokenKind is what a token was made for.
@@ -217,6 +219,14 @@ type LogQuery struct {
 	Type   string // process type: "web"
 	Lines  int    // how many of the newest, before following
 	Tail   bool   // go on with new ones
+
+	Since   time.Time      // of this time or later
+	Until   time.Time      // before this time
+	Text    string         // that hold this text
+	Fold    bool           // Text in any case
+	Pattern *regexp.Regexp // that match this
+
+	Joined func() // if not nil, called when no new line will be missed any more
 }
 
 // Page is a window on a list, as Heroku's Range header asks for it.

@@ -25,6 +25,7 @@ type PipelineConfig struct {
 	BootTimeout  time.Duration // from a rollout's start until all instances are up
 	MaxBuilds    int           // builds at once in this process
 	MaxAttempts  int           // how often an interrupted deploy is taken up
+	Sizes        []Size        // that app.json may name
 	URL          func(app string) string
 }
 
@@ -50,23 +51,30 @@ type Pipeline struct {
 // process has to let go of it.
 func (p *Pipeline) deploy(ctx context.Context, d Deploy, out *Output) (Deploy, error) {
 	if d.State == DeployBuilding {
-		img, err := p.build(ctx, d, out)
+		img, m, err := p.build(ctx, d, out)
 		if err != nil {
 			return d, err
 		}
 		failpoint.Hit("build.before_commit")
-		if err := p.store.Built(ctx, d, p.cfg.Owner, img); err != nil {
+		if err := p.store.Built(ctx, d, p.cfg.Owner, img, m); err != nil {
 			return d, err
 		}
 		failpoint.Hit("build.after_commit")
 	}
-	if d.State == DeployBuilding || d.State == DeployReleasing {
+	if d.State == DeployBuilding || d.State == DeployReleasing && d.ReleaseID == "" {
 		released, err := p.release(ctx, d, out)
 		if err != nil {
 			return d, err
 		}
 		d = released
 		failpoint.Hit("release.after_commit")
+	}
+	if d.State == DeployReleasing {
+		prepared, err := p.runRelease(ctx, d, out)
+		if err != nil {
+			return d, err
+		}
+		d = prepared
 	}
 	if d.State == DeployRolling {
 		if err := p.roll(ctx, d, out); err != nil {
@@ -81,32 +89,47 @@ func (p *Pipeline) deploy(ctx context.Context, d Deploy, out *Output) (Deploy, e
 		failpoint.Hit("live.after_commit")
 	}
 	if d.Kind == KindPush && !d.RefMoved {
+		if err := p.postdeploy(ctx, d, out); err != nil {
+			return d, err
+		}
 		return p.followRef(ctx, d)
 	}
 	return d, nil
 }
 
-// build makes the image, unless an earlier attempt already did.
-func (p *Pipeline) build(ctx context.Context, d Deploy, out io.Writer) (Image, error) {
+// build makes the image, unless an earlier attempt already did, and gives it
+// with what the commit says of how it is run.
+func (p *Pipeline) build(ctx context.Context, d Deploy, out io.Writer) (img Image, m builder.Manifest, err error) {
 	b, err := p.store.Build(ctx, d.AppID, d.BuildID)
 	if err != nil {
-		return Image{}, err
+		return img, m, err
 	}
 	if b.Status == "succeeded" {
-		return b.Image, nil
+		return b.Image, b.Manifest, nil
 	}
 	if d.Attempts > 1 {
 		fmt.Fprintf(out, "-----> The server was interrupted while building; building again (attempt %d)\n", d.Attempts)
 	}
 	if err := p.repos.CanFollow(ctx, d.AppID, d.Ref, d.Old, d.Commit); err != nil {
-		return Image{}, err
+		return img, m, err
 	}
 	tree, err := p.repos.Tree(ctx, d.AppID, d.Commit)
 	if err != nil {
-		return Image{}, err
+		return img, m, err
 	}
 	defer tree.Close()
 	warnOfHoles(tree, out)
+	if m, err = p.manifest(ctx, d, tree, out); err != nil {
+		return img, m, err
+	}
+	if img, err = p.buildTree(ctx, d, tree, m, out); err != nil {
+		return img, m, err
+	}
+	tellTypes(m, out)
+	return img, m, nil
+}
+
+func (p *Pipeline) buildTree(ctx context.Context, d Deploy, tree Tree, m builder.Manifest, out io.Writer) (Image, error) {
 	fmt.Fprintf(out, "-----> Building %s with its Dockerfile\n", d.Commit[:8])
 	p.event(d, "Build started by user %s", d.User)
 	failpoint.Hit("build.started")
@@ -117,8 +140,8 @@ func (p *Pipeline) build(ctx context.Context, d Deploy, out io.Writer) (Image, e
 	if err != nil {
 		return Image{}, p.explainBuild(ctx, limited, err, out)
 	}
-	if len(img.Entrypoint)+len(img.Cmd) == 0 {
-		return Image{}, Errorf(ErrInvalid, "The image has no process to run: its Dockerfile ends without CMD or ENTRYPOINT. Add one, commit and push again.")
+	if m.Processes == nil && len(img.Entrypoint)+len(img.Cmd) == 0 {
+		return Image{}, Errorf(ErrInvalid, "The image has no process to run: its Dockerfile ends without CMD or ENTRYPOINT, and there is no Procfile. Add one, commit and push again.")
 	}
 	fmt.Fprintf(out, "-----> Build succeeded in %s, image %s\n", spell(time.Since(began)), spellSize(img.Size))
 	p.event(d, "Build succeeded")

@@ -21,6 +21,9 @@ type Repos interface {
 	Follow(ctx context.Context, appID, ref, old, commit string) error
 	// CanFollow says what Follow would say, and moves nothing.
 	CanFollow(ctx context.Context, appID, ref, old, commit string) error
+	// Log lists the commits that to has and from has not, newest first, at most
+	// limit; without from, all of to. A commit that is not there is ErrNotFound.
+	Log(ctx context.Context, appID, from, to string, limit int) (commits []Commit, more bool, err error)
 	// Size is the bytes on disk.
 	Size(appID string) (int64, error)
 }

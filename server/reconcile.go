@@ -27,14 +27,15 @@ type Reconciler struct {
 	cfg     ReconcilerConfig
 	store   Store
 	traffic *Traffic
+	pages   *pages
 	bell    *Bell
 	log     *slog.Logger
 	wakeAt  map[string]time.Time
 }
 
 // NewReconciler makes the loop; Run drives it.
-func NewReconciler(cfg ReconcilerConfig, store Store, t *Traffic, bell *Bell, log *slog.Logger) *Reconciler {
-	return &Reconciler{cfg: cfg, store: store, traffic: t, bell: bell, log: log, wakeAt: map[string]time.Time{}}
+func NewReconciler(cfg ReconcilerConfig, store Store, k *Keyring, t *Traffic, bell *Bell, log *slog.Logger) *Reconciler {
+	return &Reconciler{cfg: cfg, store: store, traffic: t, pages: newPages(store, k), bell: bell, log: log, wakeAt: map[string]time.Time{}}
 }
 
 // Run reconciles until ctx ends.
@@ -105,6 +106,9 @@ func (r *Reconciler) due(dirty map[string]bool) {
 // lookAtAll reconciles every app; true when each could be read. Only then is
 // the table whole and may go out.
 func (r *Reconciler) lookAtAll(ctx context.Context) bool {
+	if _, err := r.store.StopLapsed(ctx); err != nil {
+		r.warn(ctx, "stop runs whose client is gone", "", err)
+	}
 	ids, err := r.store.AppIDs(ctx)
 	if err != nil {
 		r.warn(ctx, "list apps", "", err)
@@ -127,13 +131,14 @@ func (r *Reconciler) look(ctx context.Context, id string) bool {
 		snap, err := r.store.Snapshot(ctx, id)
 		if IsID(err, ErrNotFound) {
 			r.traffic.SetApp(id, nil)
+			r.pages.forget(id)
 			return true
 		}
 		if err != nil {
 			r.warn(ctx, "read app", id, err)
 			return false
 		}
-		r.traffic.SetApp(id, r.routes(snap))
+		r.traffic.SetApp(id, r.routes(ctx, snap))
 		r.observe(&snap)
 		d := scheduler.Plan(snap.State)
 		delete(r.wakeAt, id)
@@ -171,7 +176,7 @@ func (r *Reconciler) observe(snap *Snapshot) {
 
 // routes are the app's host names with every web instance that is up,
 // whichever release it is of: the plan says who stays.
-func (r *Reconciler) routes(snap Snapshot) []router.Route {
+func (r *Reconciler) routes(ctx context.Context, snap Snapshot) []router.Route {
 	targets := []router.Target{}
 	for _, in := range snap.State.Instances {
 		if in.Type == webType && in.State == scheduler.Up {
@@ -181,17 +186,24 @@ func (r *Reconciler) routes(snap Snapshot) []router.Route {
 	slices.SortFunc(targets, func(a, b router.Target) int {
 		return strings.Compare(a.Name+a.ID, b.Name+b.ID)
 	})
+	own, err := r.pages.of(ctx, snap.App)
+	if err != nil {
+		r.warn(ctx, "read the app's own pages; the platform's are shown", snap.App.ID, err)
+	}
 	var routes []router.Route
-	for _, host := range r.cfg.Hosts(snap.App.Name) {
+	for _, host := range append(r.cfg.Hosts(snap.App.Name), snap.Domains...) {
 		routes = append(routes, router.Route{Host: host, AppID: snap.App.ID, App: snap.App.Name,
-			Targets: targets, Empty: empty(snap)})
+			Targets: targets, Empty: empty(snap), MaintenancePage: own.maintenance, ErrorPage: own.err})
 	}
 	return routes
 }
 
-// empty is the code of the page to show while nothing serves.
+// empty is the code of the page to show while nothing serves, or (H80) though
+// something does.
 func empty(snap Snapshot) string {
 	switch {
+	case snap.App.Maintenance:
+		return "H80"
 	case snap.Current.Image.Digest == "":
 		return "H81"
 	case snap.Formed[webType] == 0:

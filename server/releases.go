@@ -5,65 +5,7 @@ import (
 	"fmt"
 	"io"
 	"time"
-
-	"github.com/google/uuid"
 )
-
-// Config is the config of the current release, or of another (id or version).
-func (s *Service) Config(ctx context.Context, actor Actor, app, release string) (map[string]string, error) {
-	a, err := s.appToRead(ctx, actor, app, PermDeploy)
-	if err != nil {
-		return nil, err
-	}
-	if release == "" {
-		release = a.Current
-	}
-	r, err := s.release(ctx, a, release)
-	if err != nil {
-		return nil, err
-	}
-	key, err := s.store.DataKey(ctx, a.ID)
-	if err != nil {
-		return nil, err
-	}
-	sealed, err := s.store.ReleaseConfig(ctx, r.ID)
-	if err != nil {
-		return nil, err
-	}
-	return s.keyring.OpenConfig(key, a.ID, r.ID, sealed)
-}
-
-// SetConfig starts a deploy that sets keys (nil removes) and returns when its
-// release is written; the deploy goes on until live or failed.
-func (s *Service) SetConfig(ctx context.Context, actor Actor, app string, patch map[string]*string) (Deploy, error) {
-	a, err := s.app(ctx, actor, app, PermOperate)
-	if err != nil {
-		return Deploy{}, err
-	}
-	if err := checkPatch(patch); err != nil {
-		return Deploy{}, err
-	}
-	now, err := s.Config(ctx, actor, a.ID, "")
-	if err != nil {
-		return Deploy{}, err
-	}
-	if _, err := mergeConfig(now, patch); err != nil {
-		return Deploy{}, err
-	}
-	key, err := s.store.DataKey(ctx, a.ID)
-	if err != nil {
-		return Deploy{}, err
-	}
-	d := Deploy{ID: uuid.NewString(), AppID: a.ID, Kind: KindConfig, UserID: actor.ID, Description: describePatch(patch)}
-	sealed, err := s.keyring.SealPatch(key, a.ID, d.ID, patch)
-	if err != nil {
-		return Deploy{}, err
-	}
-	if d, err = s.queue(ctx, d, sealed); err != nil {
-		return Deploy{}, err
-	}
-	return s.awaitRelease(ctx, d)
-}
 
 // awaitRelease returns when the deploy has a release or has ended.
 func (s *Service) awaitRelease(ctx context.Context, d Deploy) (Deploy, error) {
@@ -233,5 +175,8 @@ func (s *Service) Follow(ctx context.Context, actor Actor, app, deployID string,
 	if err != nil {
 		return d, err
 	}
-	return s.pipeline.follow(ctx, d, out)
+	ctx, done := s.WhileAllowed(ctx, actor, d.AppID, PermView)
+	defer done()
+	d, err = s.pipeline.follow(ctx, d, out)
+	return d, allowedError(ctx, err)
 }

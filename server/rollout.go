@@ -71,7 +71,7 @@ func (r *rollout) tell(snap Snapshot) {
 			case in.Reason != "":
 				text = "waits: " + in.Reason
 			case in.Type == webType && time.Since(in.Since) > quietStart:
-				text = fmt.Sprintf("has not answered on $PORT yet (it has %s)", r.p.cfg.BootTimeout)
+				text = fmt.Sprintf("has not answered on $PORT yet (it has %s)", r.limit(snap))
 			}
 		case scheduler.Up:
 			text = "up"
@@ -81,6 +81,11 @@ func (r *rollout) tell(snap Snapshot) {
 			fmt.Fprintf(r.out, "       %s %s\n", snap.Names[in.ID], text)
 		}
 	}
+}
+
+// limit is how long a web process has to answer.
+func (r *rollout) limit(snap Snapshot) time.Duration {
+	return bootTimeout(snap.Target.Processes[webType].Health, snap.App.Settings, r.p.cfg.BootTimeout)
 }
 
 func (r *rollout) crashed(ctx context.Context, id string) error {
@@ -122,7 +127,7 @@ func (r *rollout) overdue(ctx context.Context, snap Snapshot, pr scheduler.Progr
 		why = append(why, who+": "+text)
 	}
 	return Errorf(ErrInvalid, "%d of %d instances of v%d came up within %s (%s).", pr.Up, pr.Want, r.d.Version,
-		r.p.cfg.BootTimeout+bootSlack, strings.Join(why, "; "))
+		r.limit(snap)+bootSlack, strings.Join(why, "; "))
 }
 
 // lastLines shows what the failed instance printed last.

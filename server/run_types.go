@@ -49,8 +49,9 @@ type Run struct {
 	CronID    string
 	Tick      time.Time // of the cron; zero for run-now
 	State     RunState
+	HostID    string // where it was placed; empty before, and after its end
 	ExitCode  int
-	Reason    string
+	Reason    string        // how it ended, or why it has not started yet
 	TimeLimit time.Duration // 0: none
 	CreatedAt time.Time
 	StartedAt time.Time // zero before
@@ -103,4 +104,24 @@ type RunStore interface {
 	HoldRun(ctx context.Context, id string, d time.Duration) error
 	// StopLapsed has attached runs ended whose client has gone.
 	StopLapsed(ctx context.Context) (int, error)
+	RunRecords
 }
+
+// RunRecords are what the platform's own one-offs leave behind.
+type RunRecords interface {
+	// AppendRunOutput adds whole lines to what is kept of a run's output, at
+	// most MaxRunOutput: the oldest goes. at is the time of the last of them.
+	AppendRunOutput(ctx context.Context, id string, at time.Time, lines []byte) error
+	// RunOutput gives it, with a first line that says so when the beginning
+	// was cut, and the time of its last line: zero when there is none.
+	RunOutput(ctx context.Context, id string) ([]byte, time.Time, error)
+	// PostDeployed says that app.json's postdeploy has had its turn.
+	PostDeployed(ctx context.Context, appID string) error
+}
+
+// MaxRunOutput is how many bytes of the output of a release command are kept
+// beyond the app's log.
+const MaxRunOutput = 1 << 20
+
+// MaxRuns is how many one-offs of an app (run and scheduler) may live at once.
+const MaxRuns = 50

@@ -2,9 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base32"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -24,6 +21,7 @@ type Service struct {
 	repos    Repos
 	keyring  *Keyring
 	bell     *Bell
+	sessions *Sessions
 	logs     Logs
 	pipeline *Pipeline
 	log      *slog.Logger
@@ -34,8 +32,11 @@ type Service struct {
 type ServiceConfig struct {
 	TokenLife time.Duration
 	MaxSlots  int                             // apps the network pool has room for
+	Domain    string                          // apps are found at names below it
 	Sizes     []Size                          // the first is the default
 	DiskUsed  func() (percent int, err error) // of the file system with the data
+	Keys      KeyFile                         // nil: the master key is kept elsewhere
+	Drains    DrainGuard                      // nil: there are no log drains
 }
 
 // Size is a preset of what one instance may use (Heroku: dyno size).
@@ -59,90 +60,48 @@ func DefaultSizes() []Size {
 }
 
 // NewService makes it, and the operator's account on the first start.
-func NewService(ctx context.Context, cfg ServiceConfig, store Store, repos Repos, k *Keyring, bell *Bell, logs Logs, p *Pipeline, log *slog.Logger) (*Service, error) {
-	operator, err := store.EnsureAccount(ctx, operatorEmail, true)
+func NewService(ctx context.Context, cfg ServiceConfig, store Store, repos Repos, k *Keyring, bell *Bell, sessions *Sessions, logs Logs, p *Pipeline, log *slog.Logger) (*Service, error) {
+	operator, err := store.EnsureAccount(ctx, OperatorEmail, true)
 	if err != nil {
 		return nil, fmt.Errorf("operator's account: %w", err)
 	}
-	return &Service{cfg: cfg, store: store, repos: repos, keyring: k, bell: bell, logs: logs, pipeline: p, log: log, operator: Actor{Account: operator, Via: "socket"}}, nil
+	return &Service{cfg: cfg, store: store, repos: repos, keyring: k, bell: bell, sessions: sessions, logs: logs, pipeline: p, log: log, operator: Actor{Account: operator, Via: "socket"}}, nil
 }
 
-// operatorEmail names whoever holds the operator socket of the machine.
-const operatorEmail = "operator@localhost"
+// OperatorEmail names the account of whoever holds the operator socket of the machine.
+const OperatorEmail = "operator@localhost"
 
 // Operator is the account of the local operator (the unix socket).
 func (s *Service) Operator() Actor { return s.operator }
-
-// Login makes a token for an account; the secret is shown this once.
-func (s *Service) Login(ctx context.Context, accountID string) (string, Token, error) {
-	raw := make([]byte, 32)
-	rand.Read(raw)
-	secret := "paas_" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(raw))
-	hash := sha256.Sum256([]byte(secret))
-	t, err := s.store.CreateToken(ctx, Token{AccountID: accountID, Hash: hash[:], Description: "paas login", Kind: TokenLogin,
-		ExpiresAt: time.Now().Add(s.cfg.TokenLife)})
-	return secret, t, err
-}
-
-// Authenticate finds whose a token's secret is, and what it may be used for.
-func (s *Service) Authenticate(ctx context.Context, secret string) (Actor, error) {
-	hash := sha256.Sum256([]byte(secret))
-	a, t, err := s.store.AccountByToken(ctx, hash[:])
-	if IsID(err, ErrNotFound) {
-		return Actor{}, &Error{ID: ErrUnauthorized, Message: "The token is not known or has expired.", Next: "Log in: paas login"}
-	}
-	return Actor{Account: a, Scope: t.Scope, Token: t.ID, Via: "api"}, err
-}
-
-var emailForm = regexp.MustCompile(`^[^\s@<>"\x00-\x1f]{1,64}@[A-Za-z0-9.-]{1,189}$`)
-
-// CreateAccount makes an account or gives the one with that e-mail. Admins only.
-func (s *Service) CreateAccount(ctx context.Context, actor Actor, email string, admin bool) (Account, error) {
-	if !actor.Admin {
-		return Account{}, Errorf(ErrForbidden, "Only an admin may add accounts.")
-	}
-	if !emailForm.MatchString(email) {
-		return Account{}, Errorf(ErrInvalid, "%q is not an e-mail address.", email)
-	}
-	return s.store.EnsureAccount(ctx, email, admin)
-}
-
-// FindAccount finds an account by id or e-mail; "~" or "" is the actor.
-func (s *Service) FindAccount(ctx context.Context, actor Actor, ident string) (Account, error) {
-	if ident == "" || ident == "~" || ident == actor.ID || strings.EqualFold(ident, actor.Email) {
-		return actor.Account, nil
-	}
-	if !actor.Admin {
-		return Account{}, Errorf(ErrNotFound, "Couldn't find that account.")
-	}
-	return s.store.Account(ctx, ident)
-}
 
 var appName = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$`)
 
 // CreateApp makes an app; an empty name gets a generated one.
 func (s *Service) CreateApp(ctx context.Context, actor Actor, name string) (App, error) {
+	if err := allowAccount(actor, ScopeWrite); err != nil {
+		return App{}, err
+	}
 	if name == "" {
 		name = generateName()
 	}
-	if !appName.MatchString(name) {
-		return App{}, Errorf(ErrInvalid, "Name %q must start with a letter, end with a letter or digit, hold only lower-case letters, digits and dashes, and be 1 to 30 characters long. No app was created.", name)
-	}
-	if name == platformHost {
-		return App{}, Errorf(ErrInvalid, "Name %q is kept for the platform. No app was created.", name)
+	if err := checkAppName(name, "No app was created."); err != nil {
+		return App{}, err
 	}
 	n := NewApp{ID: uuid.NewString(), ReleaseID: uuid.NewString(), Name: name, OwnerID: actor.ID, Actor: actor.Email, MaxSlots: s.cfg.MaxSlots}
-	var err error
-	if n.DataKey, err = s.keyring.NewDataKey(n.ID); err != nil {
-		return App{}, err
-	}
-	if n.Config, err = s.keyring.SealConfig(n.DataKey, n.ID, n.ReleaseID, map[string]string{}); err != nil {
-		return App{}, err
-	}
 	if err := s.repos.Create(n.ID); err != nil {
 		return App{}, fmt.Errorf("make the repository: %w", err)
 	}
-	app, err := s.store.CreateApp(ctx, n)
+	var app App
+	err := s.keyring.Making(func() (err error) {
+		if n.DataKey, err = s.keyring.NewDataKey(n.ID); err != nil {
+			return err
+		}
+		if n.Config, err = s.keyring.SealConfig(n.DataKey, n.ID, n.ReleaseID, map[string]string{}); err != nil {
+			return err
+		}
+		app, err = s.store.CreateApp(ctx, n)
+		return err
+	})
 	if err != nil {
 		_ = s.repos.Destroy(n.ID) // nobody knows of it yet
 		return App{}, err
@@ -156,6 +115,9 @@ const platformHost = "paas"
 
 // Apps lists the actor's apps, every app for an admin.
 func (s *Service) Apps(ctx context.Context, actor Actor) ([]App, error) {
+	if err := allowAccount(actor, ScopeRead, ScopeWrite); err != nil {
+		return nil, err
+	}
 	owner := actor.ID
 	if actor.Admin {
 		owner = ""
@@ -222,7 +184,7 @@ func allow(actor Actor, app App, may []Permission, need Permission) error {
 		return &Error{ID: ErrForbidden, Message: fmt.Sprintf("You may not do this with %s: it needs the permission %q, and you have %s. Nothing was changed.", app.Name, need, spellPermissions(may)),
 			Next: fmt.Sprintf("Ask %s to run: paas access:update %s -p %s -a %s", app.OwnerEmail, actor.Email, spellPermissions(append(slices.Clone(may), need)), app.Name)}
 	case !actor.has(ScopeWrite), need == PermManage && !actor.has():
-		return &Error{ID: ErrForbidden, Message: "This token's scope does not cover that. Nothing was changed.", Next: "Make one that does: paas authorizations:create -s global"}
+		return allowAccount(actor)
 	}
 	return nil
 }
@@ -277,6 +239,13 @@ func (s *Service) Logs(ctx context.Context, actor Actor, app string, q LogQuery,
 	if err != nil {
 		return err
 	}
+	// The URL of a log session may be opened after its token was revoked.
+	if actor, err = s.actorNow(ctx, actor); err != nil {
+		return err
+	}
 	q.AppID = a.ID
+	if q.Tail {
+		return s.tail(ctx, actor, q, line)
+	}
 	return s.logs.Read(ctx, q, line)
 }

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -9,32 +11,45 @@ import (
 // as Heroku's (HEROKU.md §3) so that people and log parsers know them.
 func stateLines(t Transition) []LogLine {
 	in := t.Instance
-	name := instanceName(in.Type, in.Ordinal)
-	say := func(text string) LogLine {
-		return LogLine{AppID: in.AppID, At: time.Now(), Source: "paas", Dyno: name, Text: text}
+	now := time.Now()
+	var lines []LogLine
+	say := func(text string) {
+		lines = append(lines, LogLine{AppID: in.AppID, At: now, Source: "paas", Dyno: instanceName(in.Type, in.Ordinal), Text: text})
 	}
-	state := func() LogLine {
-		return say(fmt.Sprintf("State changed from %s to %s", heroState(t.From), heroState(t.To)))
+	state := func(from, to string) { say(fmt.Sprintf("State changed from %s to %s", from, to)) }
+	notes := func() {
+		for line := range strings.SplitSeq(cmp.Or(t.Notes, in.Reason), "\n") {
+			if line != "" {
+				say(line)
+			}
+		}
 	}
 	switch t.To {
 	case "starting":
-		return []LogLine{say(fmt.Sprintf("Starting process with command `%s`", in.Command))}
+		if in.Crashes > 0 { // it takes the place of one that crashed
+			state("crashed", "starting")
+		}
+		say(fmt.Sprintf("Starting process with command `%s`", in.Command))
 	case "up":
-		return []LogLine{state()}
+		state(heroState(t.From), "up")
 	case "crashed":
-		lines := []LogLine{}
-		if in.Reason != "" {
-			lines = append(lines, say(in.Reason))
+		notes()
+		state(heroState(t.From), "crashed")
+	case "stopping":
+		notes()
+	case "complete": // a one-off ended by itself
+		if t.From == "assigned" { // sooner than its start was told
+			say(fmt.Sprintf("Starting process with command `%s`", in.Command))
 		}
-		return append(lines, state())
+		notes()
+		state(heroState(t.From), "complete")
 	case "down":
-		lines := []LogLine{say("Stopping all processes with SIGTERM")}
-		if in.Reason != "" {
-			lines = append(lines, say(in.Reason))
+		notes()
+		if in.OneOff {
+			state(heroState(t.From), "complete")
 		}
-		return append(lines, say(fmt.Sprintf("Process exited with status %d", in.ExitCode)))
 	}
-	return nil
+	return lines
 }
 
 // heroState says our states in Heroku's words.

@@ -36,6 +36,7 @@ type Store interface {
 	RunStore
 	AccessStore
 	DomainStore
+	AppAdminStore
 	CronStore
 	DrainStore
 	ConfigStore
@@ -114,10 +115,14 @@ type DeployWork interface {
 	Renew(ctx context.Context, owner string) error
 	// Abandon ends the leases of an owner, so that another may go on at once.
 	Abandon(ctx context.Context, owner string) error
-	// Built stores the image of a deploy's build.
-	Built(ctx context.Context, d Deploy, owner string, img Image) error
-	// WriteRelease writes release vN in one transaction from what draft returns.
+	// Built stores the image of a deploy's build, and what the commit says of how it is run.
+	Built(ctx context.Context, d Deploy, owner string, img Image, m builder.Manifest) error
+	// WriteRelease writes release vN in one transaction from what draft
+	// returns. The deploy stays in releasing when the release has a command to
+	// run first; one that has its release already is given as it is.
 	WriteRelease(ctx context.Context, d Deploy, owner string, draft func(context.Context, Draft) (Content, error)) (Deploy, error)
+	// Roll moves a deploy whose release command has succeeded on to rolling.
+	Roll(ctx context.Context, d Deploy, owner string, deadline time.Duration) (Deploy, error)
 	// Finish ends a deploy: live makes its release the current one.
 	Finish(ctx context.Context, d Deploy, owner string, o Outcome) (Deploy, error)
 }
@@ -135,8 +140,9 @@ type Draft struct {
 	Source        Release // rollback: the release to copy
 	SourceConfig  []byte
 	SourceFiles   []byte
-	Staged        []byte // sealed patch that waits for a release, or nil
-	Build         Build  // push
+	Staged        []StagedRow // changes of config that wait for a release, in order
+	Build         Build       // push
+	Settings      AppSettings
 }
 
 // Content is what a new release holds.
@@ -166,6 +172,8 @@ type InstanceStore interface {
 	Instances(ctx context.Context, appID string) ([]Instance, error)
 	// Replace marks instances to be replaced start-first: all, a type, or one by name or id.
 	Replace(ctx context.Context, appID, ident, actor string) (int, error)
+	// StopInstance ends one of the formation now; another takes its place.
+	StopInstance(ctx context.Context, appID, id, actor string) error
 	Formation(ctx context.Context, appID string) ([]Formation, error)
 	SetFormation(ctx context.Context, appID, actor string, c []Formation) error
 	Events(ctx context.Context, appID string, max int) ([]Event, error)
@@ -224,6 +232,7 @@ type Placed struct {
 type Transition struct {
 	Instance Instance // as it is now
 	From, To string
+	Notes    string // of the agent, for the app's log, a line each
 }
 
 // SettingStore keeps what the installation knows of itself.

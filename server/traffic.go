@@ -59,7 +59,7 @@ func (t *Traffic) SetApp(appID string, routes []router.Route) {
 
 func sameRoute(a, b router.Route) bool {
 	return a.Host == b.Host && a.App == b.App && a.AppID == b.AppID && a.Empty == b.Empty &&
-		slices.Equal(a.Targets, b.Targets)
+		a.MaintenancePage == b.MaintenancePage && a.ErrorPage == b.ErrorPage && slices.Equal(a.Targets, b.Targets)
 }
 
 // Loaded says that every app was set once: a partial table would cut off the rest.

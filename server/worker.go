@@ -23,7 +23,7 @@ const (
 
 // NewPipeline makes a pipeline; Run works on deploys.
 func NewPipeline(cfg PipelineConfig, store Store, repos Repos, b Builder, k *Keyring, t *Traffic, bell *Bell, logs Logs, log *slog.Logger) *Pipeline {
-	return &Pipeline{cfg: cfg, store: store, repos: repos, builder: b, keyring: k, traffic: t, bell: bell,
+	return &Pipeline{cfg: cfg, store: store, repos: repos, builder: loggedBuilds{b, logs}, keyring: k, traffic: t, bell: bell,
 		logs: logs, outputs: newOutputs(store, log), log: log, slots: make(chan struct{}, cfg.MaxBuilds)}
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,32 +14,85 @@ import (
 )
 
 func (c *cli) accountCommands() []*cobra.Command {
+	list := &cobra.Command{Use: "accounts", Short: "list accounts (admin)", Args: takes(0, 0)}
+	listJSON := list.Flags().Bool("json", false, "print JSON")
+	c.asOperator(list, func(s *session, _ []string) error { return s.listAccounts(*listJSON) })
+
 	create := &cobra.Command{
 		Use:   "accounts:create EMAIL",
 		Short: "make an account that an SSH key proves (operator)",
 		Long:  "Make an account, or find the one with that e-mail, and give it an SSH key.\nOperators reach the server by its unix socket, admins by their login.",
 		Args:  takes(1, 1),
 	}
-	var key, socket string
-	var admin, asJSON bool
-	create.Flags().StringVar(&key, "key", "", "public key file of the account (- for stdin)")
-	create.Flags().BoolVar(&admin, "admin", false, "the account may act on every app")
-	create.Flags().StringVar(&socket, "socket", "", "the server's unix socket (default: $PAAS_SOCKET, else the login)")
-	create.Flags().BoolVar(&asJSON, "json", false, "print JSON")
-	create.RunE = func(cmd *cobra.Command, args []string) error {
-		if socket == "" {
-			socket = c.env["PAAS_SOCKET"]
+	key := create.Flags().String("key", "", "public key file of the account (- for stdin)")
+	admin := create.Flags().Bool("admin", false, "the account may act on every app")
+	asJSON := create.Flags().Bool("json", false, "print JSON")
+	c.asOperator(create, func(s *session, args []string) error { return s.createAccount(args[0], *key, *admin, *asJSON) })
+
+	change := &cobra.Command{Use: "accounts:admin EMAIL", Short: "make somebody an admin, or take that away (admin)", Args: takes(1, 1)}
+	on := change.Flags().Bool("on", false, "make an admin of the account")
+	off := change.Flags().Bool("off", false, "take that away")
+	c.asOperator(change, func(s *session, args []string) error {
+		if *on == *off {
+			return usagef(s.cmd, "Give --on or --off.")
 		}
-		if socket != "" {
-			path, err := filepath.Abs(socket)
+		what := map[bool]string{true: "Making %s an admin", false: "Taking admin rights from %s"}[*on]
+		return s.action(fmt.Sprintf(what, printable(args[0])), func() (string, error) {
+			_, err := s.api.SetAdmin(s.ctx, args[0], *on)
+			return "", err
+		})
+	})
+
+	remove := &cobra.Command{
+		Use: "accounts:remove EMAIL", Short: "end an account (admin)", Args: takes(1, 1),
+		Long: "End an account: its keys, logins, tokens and access to apps are gone at once. Refused while it owns apps.\nWhat it did stays under its name.",
+	}
+	c.asOperator(remove, func(s *session, args []string) error {
+		return s.action("Removing account "+printable(args[0]), func() (string, error) {
+			_, err := s.api.RemoveAccount(s.ctx, args[0])
+			return "", err
+		})
+	})
+	return []*cobra.Command{list, create, change, remove}
+}
+
+// asOperator makes a command's function that the operator may also run over
+// the server's unix socket.
+func (c *cli) asOperator(cmd *cobra.Command, do func(s *session, args []string) error) {
+	socket := cmd.Flags().String("socket", "", "the server's unix socket (default: $PAAS_SOCKET, else the login)")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *socket == "" {
+			*socket = c.env["PAAS_SOCKET"]
+		}
+		if *socket != "" {
+			path, err := filepath.Abs(*socket)
 			if err != nil {
-				return fmt.Errorf("socket %s: %w", socket, err)
+				return fmt.Errorf("socket %s: %w", *socket, err)
 			}
 			c.server = "unix://" + path
 		}
-		return c.on(func(s *session, args []string) error { return s.createAccount(args[0], key, admin, asJSON) })(cmd, args)
+		return c.on(do)(cmd, args)
 	}
-	return []*cobra.Command{create}
+}
+
+func (s *session) listAccounts(asJSON bool) error {
+	all, err := s.api.Accounts(s.ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return s.json(notNil(all))
+	}
+	rows := make([][]string, len(all))
+	for i, a := range all {
+		admin := ""
+		if a.Admin {
+			admin = "admin"
+		}
+		rows[i] = []string{a.Email, admin, "since " + a.CreatedAt.Local().Format(time.DateOnly)}
+	}
+	table(s.out, rows)
+	return nil
 }
 
 func (s *session) createAccount(email, keyFile string, admin, asJSON bool) error {
@@ -131,6 +185,9 @@ func (s *session) addKey(args []string) error {
 
 // ownKey is the public key that ssh would try first.
 func (c *cli) ownKey() (string, error) {
+	if c.away {
+		return "", errAway
+	}
 	dir := filepath.Join(c.env["HOME"], ".ssh")
 	for _, name := range []string{"id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub"} {
 		path := filepath.Join(dir, name)
@@ -145,6 +202,9 @@ func (c *cli) ownKey() (string, error) {
 func (c *cli) readKey(file string) (string, error) {
 	const most = 16 << 10
 	in := c.in
+	if file != "-" && c.away {
+		return "", errAway
+	}
 	if file != "-" {
 		f, err := os.Open(file)
 		if err != nil {

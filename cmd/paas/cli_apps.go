@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -81,7 +80,11 @@ func (s *session) listApps(asJSON bool) error {
 		if len(own) > 0 {
 			s.say("")
 		}
-		s.header("Apps of others")
+		title := "Collaborated Apps"
+		if me.Admin {
+			title = "Apps of others"
+		}
+		s.header("%s", title)
 		s.say("")
 		table(s.out, others)
 	}
@@ -149,33 +152,31 @@ func (s *session) addRemote(name string, a api.App) {
 }
 
 func (s *session) appInfo(asJSON bool) error {
-	a, err := s.api.App(s.ctx, s.app)
-	if err != nil {
-		return err
-	}
-	formation, err := s.api.Formation(s.ctx, s.app)
+	sum, err := s.api.AppSummary(s.ctx, s.app)
 	if err != nil {
 		return err
 	}
 	if asJSON {
-		return s.json(struct {
-			App       api.App         `json:"app"`
-			Formation []api.Formation `json:"formation"`
-		}{a, notNil(formation)})
+		return s.json(sum)
 	}
-	running := map[string]string{}
-	for _, f := range formation {
-		running[f.Type] = strconv.Itoa(f.Quantity)
-	}
-	dynos := make([]string, 0, len(running))
-	for _, t := range slices.Sorted(maps.Keys(running)) {
-		dynos = append(dynos, t+": "+running[t])
-	}
+	a := sum.App
 	s.header("%s", appName(a.Name))
 	s.say("")
-	rows := [][2]string{{"Dynos", strings.Join(dynos, ", ")}, {"Git URL", a.GitURL}, {"Owner", a.Owner.Email}, {"Region", a.Region.Name}}
+	rows := [][2]string{{"Collaborators", strconv.Itoa(sum.Collaborators)}}
+	if len(sum.Domains) > 1 { // more than its own, which the web URL shows
+		rows = append(rows, [2]string{"Domains", customDomains(sum.Domains)})
+	}
+	rows = append(rows, [2]string{"Dynos", dynoCounts(sum.Formation)}, [2]string{"Git URL", a.GitURL}, [2]string{"Locked", yesNo(a.Locked)},
+		[2]string{"Maintenance", onOff(a.Maintenance)}, [2]string{"Owner", a.Owner.Email})
+	if len(sum.ProcessTypes) > 0 {
+		rows = append(rows, [2]string{"Process Types", strings.Join(sum.ProcessTypes, ", ")})
+	}
+	rows = append(rows, [2]string{"Region", a.Region.Name}, [2]string{"Release", currentRelease(sum.Release)})
 	if a.RepoSize != nil {
 		rows = append(rows, [2]string{"Repo Size", size(*a.RepoSize)})
+	}
+	if own := ownSettings(sum.Settings); own != "" {
+		rows = append(rows, [2]string{"Settings", own})
 	}
 	if a.SlugSize != nil {
 		rows = append(rows, [2]string{"Slug Size", size(*a.SlugSize)})
@@ -187,6 +188,56 @@ func (s *session) appInfo(asJSON bool) error {
 	fields(s.out, append(rows, [2]string{"Stack", a.Stack.Name}, [2]string{"Created", when(a.CreatedAt, time.Now())},
 		[2]string{"Released", released}, [2]string{"Web URL", a.WebURL}))
 	return nil
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "no"
+}
+
+// dynoCounts is "web: 2, worker: 1".
+func dynoCounts(formation []api.Formation) string {
+	words := make([]string, 0, len(formation))
+	for _, f := range formation {
+		words = append(words, f.Type+": "+strconv.Itoa(f.Quantity))
+	}
+	slices.Sort(words)
+	return strings.Join(words, ", ")
+}
+
+func customDomains(list []api.Domain) string {
+	const most = 5
+	var names []string
+	for _, d := range list {
+		if d.Kind != api.DomainOwn {
+			names = append(names, d.Hostname)
+		}
+	}
+	if n := len(names); n > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), n-most)
+	}
+	return strings.Join(names, ", ")
+}
+
+func currentRelease(r *api.Release) string {
+	if r == nil {
+		return "none"
+	}
+	return fmt.Sprintf("v%d, %s", r.Version, r.Description)
+}
+
+// ownSettings is "stop-timeout=60", without what is the installation's.
+func ownSettings(list api.AppSettings) string {
+	var words []string
+	for name, v := range list {
+		if v != nil {
+			words = append(words, fmt.Sprintf("%s=%d", strings.ReplaceAll(name, "_", "-"), *v))
+		}
+	}
+	slices.Sort(words)
+	return strings.Join(words, " ")
 }
 
 func (s *session) destroyApp(confirm string) error {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"paas/server/api"
+	"paas/server/client"
 )
 
 // cli is what every command of a developer shares.
@@ -24,7 +25,15 @@ type cli struct {
 	env      map[string]string
 	colour   bool // of out
 	server   string
+	term     terminal // nil unless somebody sits at in and out
+	// away is a command that runs at the server, for who came over SSH: it must
+	// touch nothing of the machine it runs on. Its API is served by dial.
+	away bool
+	dial func() (*client.Client, error)
 }
+
+// errAway refuses what touches the machine a command runs on.
+var errAway = errors.New("that needs the machine you sit at, and this command runs at the server")
 
 func newCLI(in io.Reader, out, err io.Writer, environ []string) *cli {
 	c := &cli{in: in, out: out, err: err, environ: environ, env: map[string]string{}}
@@ -34,16 +43,23 @@ func newCLI(in io.Reader, out, err io.Writer, environ []string) *cli {
 		}
 	}
 	c.colour = isTerminal(out) && c.env["NO_COLOR"] == "" && c.env["TERM"] != "dumb"
+	c.term = terminalOf(in, out)
 	return c
 }
 
 func isTerminal(stream any) bool {
+	if far, ok := stream.(interface{ IsTerminal() bool }); ok {
+		return far.IsTerminal()
+	}
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // configDir is where the client keeps what it must remember.
 func (c *cli) configDir() (string, error) {
+	if c.away {
+		return "", errAway
+	}
 	if dir := c.env["XDG_CONFIG_HOME"]; filepath.IsAbs(dir) {
 		return filepath.Join(dir, "paas"), nil
 	}

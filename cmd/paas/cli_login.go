@@ -35,8 +35,10 @@ func (c *cli) loginCommands() []*cobra.Command {
 	login.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.logIn(cmd.Context(), strings.Join(args, ""), identity, options)
 	}
-	logout := &cobra.Command{Use: "logout [SERVER]", Short: "forget a login", Args: takes(0, 1)}
-	logout.RunE = func(_ *cobra.Command, args []string) error { return c.logOut(strings.Join(args, "")) }
+	logout := &cobra.Command{Use: "logout [SERVER]", Short: "end a login and forget it", Args: takes(0, 1)}
+	logout.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.logOut(cmd.Context(), strings.Join(args, ""))
+	}
 	whoami := &cobra.Command{Use: "whoami", Short: "show who you are logged in as", Args: takes(0, 0)}
 	whoami.RunE = c.on(func(s *session, _ []string) error {
 		a, err := s.api.Account(s.ctx)
@@ -83,6 +85,9 @@ func loopback(host string) bool {
 
 // askSSH lets the stock client prove the key; the server answers one line.
 func (c *cli) askSSH(ctx context.Context, h sshHost, identity string, options []string) (api.Login, error) {
+	if c.away {
+		return api.Login{}, errAway
+	}
 	args := []string{"-T", "-p", strconv.Itoa(h.port)}
 	if identity != "" {
 		args = append(args, "-o", "IdentitiesOnly=yes", "-i", identity)
@@ -136,7 +141,7 @@ func (c *capped) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (c *cli) logOut(server string) error {
+func (c *cli) logOut(ctx context.Context, server string) error {
 	k, err := c.credentials()
 	if err != nil {
 		return err
@@ -149,10 +154,12 @@ func (c *cli) logOut(server string) error {
 		}
 		key = h.String()
 	}
-	if _, ok := k.Servers[key]; !ok {
+	login, ok := k.Servers[key]
+	if !ok {
 		c.say("Not logged in%s", map[bool]string{true: " to " + key}[key != ""])
 		return nil
 	}
+	c.revokeLogin(ctx, login)
 	delete(k.Servers, key)
 	if k.Default == key {
 		k.Default = ""

@@ -40,6 +40,9 @@ func (c *cli) otherCommands() []*cobra.Command {
 }
 
 func (s *session) open() error {
+	if s.away {
+		return errAway
+	}
 	a, err := s.api.App(s.ctx, s.app)
 	if err != nil {
 		return err

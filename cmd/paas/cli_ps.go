@@ -34,7 +34,7 @@ func (c *cli) psCommands() []*cobra.Command {
 		Long:  "Restart dynos: each new one takes over before the old one stops.",
 	}
 	c.onApp(restart, func(s *session, args []string) error { return s.restart(strings.Join(args, "")) })
-	return []*cobra.Command{list, scale, restart}
+	return append([]*cobra.Command{list, scale, restart}, c.psMoreCommands()...)
 }
 
 func (s *session) listDynos(asJSON bool) error {
@@ -50,7 +50,12 @@ func (s *session) listDynos(asJSON bool) error {
 		s.say("No dynos on %s", appName(s.app))
 		return nil
 	}
-	for len(dynos) > 0 {
+	once := slices.IndexFunc(dynos, func(d api.Dyno) bool { return !d.OneOff })
+	if once < 0 {
+		once = len(dynos)
+	}
+	s.oneOffs(dynos[:once])
+	for dynos = dynos[once:]; len(dynos) > 0; {
 		first := dynos[0]
 		n := slices.IndexFunc(dynos, func(d api.Dyno) bool { return d.Type != first.Type })
 		if n < 0 {
@@ -62,33 +67,62 @@ func (s *session) listDynos(asJSON bool) error {
 	return nil
 }
 
-func (s *session) dynoGroup(dynos []api.Dyno) {
-	first, staying := dynos[0], 0
-	for _, d := range dynos {
-		if d.State != "stopping" {
-			staying++
-		}
+// oneOffs shows what runs once.
+func (s *session) oneOffs(dynos []api.Dyno) {
+	if len(dynos) == 0 {
+		return
 	}
-	s.header("%s (%s): %s (%d)", printable(first.Type), printable(first.Size), printable(first.Command), staying)
+	s.header("run: one-off processes (%d)", len(dynos))
 	s.say("")
 	for _, d := range dynos {
-		colour := map[string]string{"up": "32", "starting": "33", "crashed": "31"}[d.State]
-		line := printable(d.Name) + ": " + s.sgr(cmp.Or(colour, "0"), printable(d.State)) + " " + when(d.UpdatedAt, time.Now())
-		if d.Reason != "" {
-			line += ": " + printable(d.Reason)
-		}
-		s.say("%s", line)
+		s.dynoLine(d, " ("+d.Size+")", d.Command)
 	}
 	s.say("")
 }
 
-// byDyno sorts web first, then by type and number.
+func (s *session) dynoGroup(dynos []api.Dyno) {
+	// All of a type share a command but in the middle of a rollout: the newest
+	// release's is the one to stay.
+	newest, staying := dynos[0], 0
+	for _, d := range dynos {
+		if d.State != "stopping" {
+			staying++
+		}
+		if d.Release.Version > newest.Release.Version {
+			newest = d
+		}
+	}
+	s.header("%s (%s): %s (%d)", printable(newest.Type), printable(newest.Size), printable(newest.Command), staying)
+	s.say("")
+	for _, d := range dynos {
+		s.dynoLine(d, "", "")
+	}
+	s.say("")
+}
+
+// dynoLine is "web.1: up 2026/05/01 12:00:00 +0000 (~ 5m ago)", with what it
+// runs and why it is in that state behind.
+func (s *session) dynoLine(d api.Dyno, behind, command string) {
+	colour := map[string]string{"up": "32", "starting": "33", "crashed": "31"}[d.State]
+	line := printable(d.Name+behind) + ": " + s.sgr(cmp.Or(colour, "0"), printable(d.State)) + " " + when(d.UpdatedAt, time.Now())
+	for _, more := range []string{command, d.Reason} {
+		if more != "" {
+			line += ": " + printable(more)
+		}
+	}
+	s.say("%s", line)
+}
+
+// byDyno sorts one-offs first, then web, then by type and number.
 func byDyno(a, b api.Dyno) int {
 	rank := func(d api.Dyno) int {
-		if d.Type == "web" {
+		switch {
+		case d.OneOff:
 			return 0
+		case d.Type == "web":
+			return 1
 		}
-		return 1
+		return 2
 	}
 	number := func(d api.Dyno) int {
 		n, _ := strconv.Atoi(d.Name[strings.LastIndexByte(d.Name, '.')+1:]) // no number sorts first

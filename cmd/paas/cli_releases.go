@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -18,15 +20,18 @@ func (c *cli) releaseCommands() []*cobra.Command {
 	c.onApp(list, func(s *session, _ []string) error { return s.listReleases(*num, *listJSON) })
 
 	info := &cobra.Command{Use: "releases:info [RELEASE]", Short: "show a release and its config", Args: takes(0, 1)}
-	infoJSON := info.Flags().Bool("json", false, "print JSON")
-	c.onApp(info, func(s *session, args []string) error { return s.releaseInfo(strings.Join(args, ""), *infoJSON) })
+	var how infoFlags
+	info.Flags().BoolVar(&how.json, "json", false, "print JSON")
+	info.Flags().BoolVarP(&how.shell, "shell", "s", false, "print the config for a shell to read")
+	info.Flags().BoolVar(&how.secrets, "show-secrets", false, "show the values of config vars")
+	c.onApp(info, func(s *session, args []string) error { return s.releaseInfo(strings.Join(args, ""), how) })
 
 	rollback := &cobra.Command{
 		Use: "rollback [RELEASE]", Aliases: []string{"releases:rollback"}, Short: "go back to an earlier release, code and config", Args: takes(0, 1),
 		Long: "Make a new release with the code and config of an earlier one; without RELEASE, of the one before.",
 	}
 	c.onApp(rollback, func(s *session, args []string) error { return s.rollback(strings.Join(args, "")) })
-	return []*cobra.Command{list, info, rollback}
+	return append([]*cobra.Command{list, info, rollback}, c.releaseWorkCommands()...)
 }
 
 func (s *session) listReleases(n int, asJSON bool) error {
@@ -50,19 +55,28 @@ func (s *session) listReleases(n int, asJSON bool) error {
 		if r.Current {
 			title += " - " + s.sgr("34", fmt.Sprintf("Current: v%d", r.Version))
 		}
-		what := r.Description
-		switch r.Status {
-		case "pending":
-			what += " (rolling out)"
-		case "failed":
-			what += " (failed)"
-		}
-		rows[i] = []string{fmt.Sprintf("v%d", r.Version), what, r.User.Email, when(r.CreatedAt, time.Now())}
+		rows[i] = []string{r.Name(), s.describe(r), r.User.Email, short(&r.Commit), when(r.CreatedAt, time.Now())}
 	}
 	s.header("%s", title)
 	s.say("")
 	table(s.out, rows)
 	return nil
+}
+
+// describe is what a release is, and what became of it, as Heroku says it.
+func (s *session) describe(r api.Release) string {
+	command := r.OutputStreamURL != nil
+	switch {
+	case r.Status == "pending" && command:
+		return r.Description + " (release command executing)"
+	case r.Status == "pending":
+		return r.Description + " (rolling out)"
+	case r.Status == "failed" && strings.HasPrefix(r.Reason, "Release command"):
+		return r.Description + " (release command failed)"
+	case r.Status == "failed":
+		return r.Description + " (failed)"
+	}
+	return r.Description
 }
 
 // releaseName makes "12" of "v12"; ids stay.
@@ -75,33 +89,70 @@ func releaseName(s string) string {
 	return s
 }
 
-func (s *session) releaseInfo(ident string, asJSON bool) error {
-	var r api.Release
-	if ident == "" {
-		newest, err := s.api.Releases(s.ctx, s.app, 1)
-		if err != nil {
-			return err
-		}
-		if len(newest) == 0 {
-			return fmt.Errorf("%s has no releases", s.app)
-		}
-		r = newest[0]
-	} else {
-		var err error
-		if r, err = s.api.Release(s.ctx, s.app, releaseName(ident)); err != nil {
-			return err
-		}
-	}
-	vars, err := s.api.ReleaseConfig(s.ctx, s.app, r.ID)
+// infoFlags are how a release is shown.
+type infoFlags struct{ json, shell, secrets bool }
+
+// masked stands for a value that is not shown.
+const masked = "********"
+
+func (s *session) releaseInfo(ident string, how infoFlags) error {
+	r, err := s.releaseOr(ident)
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	vars, err := s.api.ReleaseConfig(s.ctx, s.app, r.ID)
+	var refused *api.Error
+	hidden := errors.As(err, &refused) && refused.Status == http.StatusForbidden
+	if err != nil && (!hidden || how.secrets || how.shell) {
+		return err
+	}
+	if !how.secrets {
+		for k := range vars {
+			vars[k] = masked
+		}
+	}
+	switch {
+	case how.json:
 		return s.json(struct {
 			api.Release
 			Config map[string]string `json:"config"`
 		}{r, vars})
+	case how.shell:
+		return s.shellConfig(vars)
 	}
+	s.showRelease(r)
+	s.say("")
+	s.header("v%d Config vars", r.Version)
+	s.say("")
+	switch {
+	case hidden:
+		s.say("Not shown: it needs the permission to deploy.")
+		return nil
+	case len(vars) > 0 && !how.secrets:
+		pairs(s.out, vars)
+		s.warn("To see the values: paas releases:info " + r.Name() + " --show-secrets --app " + s.app)
+		return nil
+	}
+	pairs(s.out, vars)
+	return nil
+}
+
+// releaseOr finds a release, the newest when none is named.
+func (s *session) releaseOr(ident string) (api.Release, error) {
+	if ident != "" {
+		return s.api.Release(s.ctx, s.app, releaseName(ident))
+	}
+	newest, err := s.api.Releases(s.ctx, s.app, 1)
+	if err == nil && len(newest) == 0 {
+		err = fmt.Errorf("%s has no releases", s.app)
+	}
+	if err != nil {
+		return api.Release{}, err
+	}
+	return newest[0], nil
+}
+
+func (s *session) showRelease(r api.Release) {
 	s.header("Release v%d", r.Version)
 	s.say("")
 	rows := [][2]string{{"By", r.User.Email}, {"Change", r.Description}, {"Status", r.Status}, {"When", when(r.CreatedAt, time.Now())}}
@@ -111,11 +162,6 @@ func (s *session) releaseInfo(ident string, asJSON bool) error {
 		}
 	}
 	fields(s.out, rows)
-	s.say("")
-	s.header("v%d Config vars", r.Version)
-	s.say("")
-	pairs(s.out, vars)
-	return nil
 }
 
 func (s *session) rollback(ident string) error {

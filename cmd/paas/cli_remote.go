@@ -103,6 +103,9 @@ type remote struct{ name, url string }
 
 // remotes lists them; none outside of a repository.
 func (c *cli) remotes(ctx context.Context) ([]remote, error) {
+	if c.away {
+		return nil, nil
+	}
 	out, err := c.git(ctx, "config", "--null", "--get-regexp", `^remote\..*\.url$`)
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
@@ -127,6 +130,9 @@ func (c *cli) remotes(ctx context.Context) ([]remote, error) {
 
 // git runs git in the present directory and gives what it printed.
 func (c *cli) git(ctx context.Context, args ...string) (string, error) {
+	if c.away {
+		return "", errAway
+	}
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Env = c.environ
 	out, err := cmd.Output()

@@ -69,6 +69,9 @@ func (c *cli) findApp(cmd *cobra.Command, app, remoteName string) (name, server 
 	if app != "" {
 		return app, "", nil
 	}
+	if c.away {
+		return "", "", usagef(cmd, "Which app? Name it with --app APP.")
+	}
 	remotes, err := c.remotes(cmd.Context())
 	if err != nil {
 		return "", "", fmt.Errorf("look for the app in git's remotes: %w", err)
@@ -105,6 +108,11 @@ func chooseRemote(cmd *cobra.Command, remotes []remote, wanted string) (app, ser
 // connect finds the server: --server, then PAAS_URL, then the server of the
 // git remote, then the newest login.
 func (s *session) connect(ofRemote string) error {
+	if s.away {
+		cl, err := s.dial()
+		s.api = cl
+		return err
+	}
 	address, login := s.cli.server, api.Login{}
 	if address == "" {
 		address = s.env["PAAS_URL"]

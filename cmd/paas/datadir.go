@@ -110,30 +110,78 @@ func writeWhole(path string, data []byte) error {
 	if err != nil {
 		return err
 	}
-	return os.Rename(tmp, path)
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path)) // the new name must survive a loss of power
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// keyFile is the file with the master key: 32 bytes in hex a line. There is
+// one line but during a rotation, when the newest key comes first.
+type keyFile struct{ path string }
+
+func (d *dataDir) keyFile() keyFile { return keyFile{d.join("master.key")} }
+
+// WriteKeys is server.KeyFile.
+func (f keyFile) WriteKeys(keys ...[]byte) error {
+	var text strings.Builder
+	for _, k := range keys {
+		text.WriteString(hex.EncodeToString(k) + "\n")
+	}
+	return writeWhole(f.path, []byte(text.String()))
+}
+
+func (f keyFile) read() ([][]byte, error) {
+	text, err := os.ReadFile(f.path)
+	if err != nil {
+		return nil, err
+	}
+	var keys [][]byte
+	for line := range strings.FieldsSeq(string(text)) {
+		key, err := hex.DecodeString(line)
+		if err != nil || len(key) != server.MasterKeySize {
+			return nil, fmt.Errorf("%s is damaged: it must hold %d bytes in hex; restore it from your backup", f.path, server.MasterKeySize)
+		}
+		keys = append(keys, key)
+	}
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%s is empty; restore it from your backup", f.path)
+	}
+	return keys, nil
 }
 
 // keyring opens the master key. A database that was sealed with a key never
 // gets another one: without the right key nothing starts (RELIABILITY R26).
+// For a database that is new it also gives the check value to store there.
 func (d *dataDir) keyring(check []byte) (*server.Keyring, []byte, error) {
-	fresh := check == nil
-	master, err := d.secret("master.key", server.MasterKeySize, fresh)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("the master key %s is missing, and the database is sealed with it; nothing was started or changed.\nRestore the file from your backup", d.join("master.key"))
+	f := d.keyFile()
+	keys, err := f.read()
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && check == nil:
+		key := make([]byte, server.MasterKeySize)
+		rand.Read(key)
+		keys, err = [][]byte{key}, f.WriteKeys(key)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, fmt.Errorf("the master key %s is missing, and the database is sealed with it; nothing was started or changed.\nRestore the file from your backup", f.path)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	k, err := server.NewKeyring(master)
-	if err != nil {
-		return nil, nil, err
-	}
-	if fresh {
+	if check == nil {
+		k, err := server.NewKeyring(keys[0])
+		if err != nil {
+			return nil, nil, err
+		}
 		check, err = k.SealCheck()
 		return k, check, err
 	}
-	if err := k.OpenCheck(check); err != nil {
-		return nil, nil, fmt.Errorf("the master key %s is not the one this database is sealed with; nothing was started or changed.\nRestore the right file from your backup", d.join("master.key"))
+	k, err := server.OpenKeys(check, keys)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the master key %s is not the one this database is sealed with; nothing was started or changed.\nRestore the right file from your backup", f.path)
 	}
 	return k, nil, nil
 }

@@ -20,6 +20,7 @@ import (
 	"paas/scheduler/agent/docker"
 	"paas/server"
 	"paas/server/child"
+	"paas/server/drain"
 	"paas/server/failpoint"
 	"paas/server/gitd"
 	"paas/server/httpd"
@@ -37,11 +38,12 @@ type house struct {
 	services *floor
 	ground   *floor
 
-	bell    *server.Bell
-	traffic *server.Traffic
-	router  *router.Router
-	images  images
-	builder *buildkit.Builder
+	bell     *server.Bell
+	sessions *server.Sessions
+	traffic  *server.Traffic
+	router   *router.Router
+	images   images
+	builder  *buildkit.Builder
 	// buildkitReady waits for the private buildkitd; nil when it is another's.
 	buildkitReady func(context.Context) error
 
@@ -86,7 +88,7 @@ func (f *floor) failure() error {
 }
 
 func newHouse(ctx context.Context, s settings, data *dataDir, log *slog.Logger) *house {
-	h := &house{s: s, data: data, log: log, bell: server.NewBell()}
+	h := &house{s: s, data: data, log: log, bell: server.NewBell(), sessions: server.NewSessions()}
 	h.services = newFloor(ctx)
 	h.ground = newFloor(context.WithoutCancel(ctx))
 	h.traffic = server.NewTraffic(h.bell)
@@ -145,7 +147,8 @@ func (h *house) wait() error {
 }
 
 func (h *house) openLogs(context.Context) (err error) {
-	if h.logs, err = logd.New(logd.Config{Dir: h.data.join("logs")}, h.log); err != nil {
+	if h.logs, err = logd.New(logd.Config{Dir: h.data.join("logs"), MaxAge: time.Duration(h.s.logDays) * 24 * time.Hour,
+		MaxBytes: int64(h.s.logMB) << 20, TotalBytes: int64(h.s.logTotalMB) << 20}, h.log); err != nil {
 		return err
 	}
 	h.ground.run("logs", h.logs.Run)
@@ -197,7 +200,7 @@ func (h *house) openPostgres(ctx context.Context) error {
 }
 
 func (h *house) openStore(ctx context.Context) (err error) {
-	h.store, err = postgres.Open(ctx, postgres.Config{DSN: h.s.postgres, Sizes: server.DefaultSizes(), Lease: 9 * time.Second})
+	h.store, err = postgres.Open(ctx, postgres.Config{DSN: h.s.postgres, Sizes: h.s.sizes, Lease: 9 * time.Second})
 	if err != nil {
 		return err
 	}
@@ -215,6 +218,9 @@ func (h *house) openStore(ctx context.Context) (err error) {
 			return fmt.Errorf("note the master key: %w", err)
 		}
 	}
+	if err := k.FinishRotation(ctx, h.store, h.data.keyFile()); err != nil {
+		return fmt.Errorf("finish the rotation of the master key: %w", err)
+	}
 	h.keyring = k
 	h.services.run("listen", func(ctx context.Context) error { return h.store.Listen(ctx, h.bell.Ring) })
 	return nil
@@ -226,22 +232,27 @@ func (h *house) openServer(ctx context.Context) (err error) {
 	}
 	h.services.run("repositories", h.repos.Run)
 	p := server.NewPipeline(server.PipelineConfig{Owner: uuid.NewString(), BuildTimeout: h.s.buildTimeout,
-		BootTimeout: h.s.bootTimeout, MaxBuilds: h.s.maxBuilds, MaxAttempts: 3, URL: h.s.webURL},
+		BootTimeout: h.s.bootTimeout, MaxBuilds: h.s.maxBuilds, MaxAttempts: 3, Sizes: h.s.sizes, URL: h.s.webURL},
 		h.store, h.repos, h, h.keyring, h.traffic, h.bell, h.logs, h.log)
 	h.services.run("pipeline", p.Run)
 	r := server.NewReconciler(server.ReconcilerConfig{DrainLimit: h.s.drainTimeout + 5*time.Second, Tick: 5 * time.Second,
-		Hosts: func(app string) []string { return []string{app + "." + h.s.domain} }}, h.store, h.traffic, h.bell, h.log)
+		Hosts: func(app string) []string { return []string{app + "." + h.s.domain} }}, h.store, h.keyring, h.traffic, h.bell, h.log)
 	h.services.run("reconcile", r.Run)
+	h.services.run("cron", server.NewScheduler(server.SchedulerConfig{Size: h.s.sizes[0].Name, Tick: time.Second,
+		Late: 5 * time.Minute}, h.store, h.bell, h.log).Run)
 	h.service, err = server.NewService(ctx, server.ServiceConfig{TokenLife: 90 * 24 * time.Hour,
-		MaxSlots: server.Slots(h.s.pool, subnetBits), Sizes: server.DefaultSizes(),
-		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }},
-		h.store, h.repos, h.keyring, h.bell, h.logs, p, h.log)
-	return err
+		MaxSlots: server.Slots(h.s.pool, subnetBits), Domain: h.s.domain, Sizes: h.s.sizes,
+		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }, Keys: h.data.keyFile(), Drains: &drain.Guard{Allow: h.s.drainNets}},
+		h.store, h.repos, h.keyring, h.bell, h.sessions, h.logs, p, h.log)
+	if err != nil {
+		return err
+	}
+	return h.openDrains(ctx)
 }
 
 func (h *house) openAgent(context.Context) error {
 	var err error
-	h.runtime, err = docker.New(docker.Config{Socket: "unix://" + h.s.docker, Cluster: h.data.cluster,
+	h.runtime, err = docker.New(docker.Config{Socket: "unix://" + h.s.docker, Cluster: h.data.cluster, FilesDir: filesDir(h.data.cluster),
 		RegistryAuth: map[string]docker.Credentials{h.images.addr: {User: h.images.auth.User, Password: h.images.auth.Password}}}, h.log)
 	if err != nil {
 		return err
@@ -250,12 +261,22 @@ func (h *house) openAgent(context.Context) error {
 		Image:   func(appID, digest string) string { return h.images.addr + "/" + appID + "@" + digest },
 		Subnets: h.s.pool, SubnetBits: subnetBits, BootTimeout: h.s.bootTimeout, Grace: h.s.stopTimeout,
 		Host: func(app string) string { return app + "." + h.s.domain },
-	}, h.store, h.keyring, h.bell, h.logs, h.log)
+	}, h.store, h.keyring, h.bell, h.sessions, h.logs, h.log)
 	h.services.run("agent", func(ctx context.Context) error { return h.agent(ctx, control) })
 	h.services.run("image sweep", func(ctx context.Context) error {
 		return agent.SweepImages(ctx, 10*time.Minute, control.KeptImages, h.runtime, h.log)
 	})
 	return nil
+}
+
+// filesDir is where the config files of instances are kept: in memory. A
+// machine without /dev/shm runs everything but apps that have some.
+func filesDir(cluster string) string {
+	const memory = "/dev/shm"
+	if _, err := os.Stat(memory); err != nil {
+		return ""
+	}
+	return memory + "/paas-" + cluster
 }
 
 // agent registers this machine as a host as soon as its engine answers, and
@@ -273,7 +294,7 @@ func (h *house) agent(ctx context.Context, control *server.Control) error {
 			return nil
 		}
 	}
-	a, err := agent.New(agent.Config{Host: host.ID}, control, h.runtime, h.log)
+	a, err := agent.New(agent.Config{Host: host.ID, LogRate: h.s.logRate << 10, LogBurst: 10 * h.s.logRate << 10}, control, h.runtime, h.log)
 	if err != nil {
 		return err
 	}
@@ -295,10 +316,10 @@ func (h *house) host(ctx context.Context) (scheduler.Host, error) {
 }
 
 func (h *house) openDoors(ctx context.Context) (err error) {
-	push := pusher{service: h.service, store: h.store, apiURL: h.s.clientURL(nil)}
+	push := pusher{service: h.service, store: h.store, apiURL: h.s.clientURL(nil), socket: h.data.join("run", "paas.sock"), log: h.log}
 	api, err := httpd.New(httpd.Config{Addr: h.s.api, CertFile: h.s.tlsCert, KeyFile: h.s.tlsKey, SocketPath: h.data.join("run", "paas.sock"),
 		APIURL: h.s.apiURL, WebURL: h.s.webURL, GitURL: func(app string) string { return h.s.gitURL(h.ssh.Addr(), app) },
-		Version: versionInfo(), Sizes: server.DefaultSizes(), Ready: h.store.Ping}, h.service, h.log)
+		Version: versionInfo(), Sizes: h.s.sizes, Ready: h.store.Ping}, h.service, h.log)
 	if err != nil {
 		return portHint(err, "--api", h.s.api)
 	}

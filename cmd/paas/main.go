@@ -33,7 +33,11 @@ func realMain() int {
 // run is the program without the process around it.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, env []string) int {
 	c := newCLI(stdin, stdout, stderr, env)
-	root := c.rootCommand()
+	return c.execute(ctx, c.rootCommand(), args)
+}
+
+// execute runs one command line and says what went wrong.
+func (c *cli) execute(ctx context.Context, root *cobra.Command, args []string) int {
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
@@ -44,13 +48,32 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		c.complain(err)
 		return exitUsage
 	}
+	var status *exitStatus
+	if errors.As(err, &status) && status.err == nil {
+		return status.code
+	}
 	if !errors.Is(err, errSaid) {
 		c.complain(explain(ctx, err))
+	}
+	if status != nil {
+		return status.code
 	}
 	return exitFailure
 }
 
 func (c *cli) rootCommand() *cobra.Command {
+	root := c.bareRoot()
+	root.PersistentFlags().StringVar(&c.server, "server", "",
+		"server to speak to: HOST[:PORT] of a login, http(s)://… or unix:///…")
+	root.AddCommand(standaloneCommand(), doctorCommand())
+	root.AddCommand(mirrorCommands()...)
+	root.AddCommand(c.commands()...)
+	arrange(root)
+	return root
+}
+
+// bareRoot is paas without a command.
+func (c *cli) bareRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "paas",
 		Short: "Your own Heroku: deploy with git push, run on your machines",
@@ -59,7 +82,7 @@ func (c *cli) rootCommand() *cobra.Command {
 			if len(args) == 0 {
 				return cmd.Help()
 			}
-			return unknownCommand(cmd, args[0])
+			return unknownCommand(cmd, args)
 		},
 		SilenceErrors:              true,
 		SuggestionsMinimumDistance: 2,
@@ -70,11 +93,6 @@ func (c *cli) rootCommand() *cobra.Command {
 	root.SetOut(c.out)
 	root.SetErr(c.err)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%s", err) })
-	root.PersistentFlags().StringVar(&c.server, "server", "",
-		"server to speak to: HOST[:PORT] of a login, http(s)://… or unix:///…")
-	root.AddCommand(standaloneCommand(), doctorCommand())
-	root.AddCommand(mirrorCommands()...)
-	root.AddCommand(c.commands()...)
 	return root
 }
 
@@ -90,8 +108,14 @@ func (c *cli) commands() []*cobra.Command {
 	return all
 }
 
-func unknownCommand(root *cobra.Command, name string) error {
+func unknownCommand(root *cobra.Command, args []string) error {
+	name := args[0]
 	text := "paas has no command " + printable(name) + "."
+	if len(args) > 1 {
+		if colon, ok := withColon(root, name, args[1]); ok {
+			return usagef(root, "%s Did you mean %s?", text, colon)
+		}
+	}
 	if near := root.SuggestionsFor(name); len(near) > 0 {
 		text += " Did you mean " + strings.Join(near, " or ") + "?"
 	}

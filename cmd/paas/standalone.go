@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"paas/server"
 )
 
 // settings are the flags of `paas standalone`.
@@ -44,8 +46,16 @@ type settings struct {
 	stopTimeout  time.Duration
 	buildTimeout time.Duration
 	maxBuilds    int
+	ownSizes     []string
+	drainAllow   []string
+	logDays      int
+	logMB        int
+	logTotalMB   int
+	logRate      int
 
-	pool netip.Prefix
+	pool      netip.Prefix
+	sizes     []server.Size
+	drainNets []netip.Prefix
 }
 
 // subnetBits is the size of one app's network: 62 instances on a host.
@@ -105,7 +115,13 @@ func (s *settings) flags(cmd *cobra.Command) {
 	f.DurationVar(&s.drainTimeout, "drain-timeout", 30*time.Second, "how long requests to an old instance may go on")
 	f.DurationVar(&s.stopTimeout, "stop-timeout", 30*time.Second, "from SIGTERM to SIGKILL (R12)")
 	f.DurationVar(&s.buildTimeout, "build-timeout", 15*time.Minute, "how long a build may take")
+	f.StringArrayVar(&s.ownSizes, "size", nil, "a size that dynos may have, NAME=MEMORY,CPU[,RESERVED], as in Large=4G,4,1; may be repeated")
 	f.IntVar(&s.maxBuilds, "max-builds", 2, "builds at once; others wait in a queue")
+	f.StringArrayVar(&s.drainAllow, "drain-allow", nil, "network (CIDR) that log drains may send to although it is not public; may be repeated")
+	f.IntVar(&s.logDays, "log-days", 7, "days that log lines are kept; apps may have their own")
+	f.IntVar(&s.logMB, "log-mb", 100, "megabytes of log lines that are kept of an app; apps may have their own")
+	f.IntVar(&s.logRate, "log-rate", 1024, "kilobytes per second that one dyno may print for long; more is dropped and counted")
+	f.IntVar(&s.logTotalMB, "log-total-mb", 10<<10, "megabytes of log lines that are kept of all apps together")
 }
 
 var domainForm = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
@@ -131,7 +147,10 @@ func (s *settings) check() error {
 		return fmt.Errorf("--subnets %s: must be a private IPv4 network of /%d or larger", s.subnets, subnetBits)
 	}
 	s.pool = pool
-	return nil
+	if s.sizes, err = server.Sizes(s.ownSizes); err != nil {
+		return fmt.Errorf("--size: %w", err)
+	}
+	return s.checkLogs()
 }
 
 func standalone(ctx context.Context, s settings, log *slog.Logger) error {

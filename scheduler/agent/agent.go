@@ -35,6 +35,11 @@ type Config struct {
 	// bound what one instance may print; more is dropped and counted.
 	LogRate  int
 	LogBurst int
+	// AttachWait is the time an attached one-off waits for its client, the
+	// contract's AttachWait when zero.
+	AttachWait time.Duration
+	// MaxSessions is how many sessions are served at once, 1,000 when zero.
+	MaxSessions int
 }
 
 // Agent makes its host look like the assignments it is given.
@@ -45,6 +50,8 @@ type Agent struct {
 	log     *slog.Logger
 
 	starts   chan struct{} // one slot per start in progress
+	guests   chan struct{} // one slot per session being served
+	roster   *roster
 	reporter *reporter
 	shipper  *shipper
 	http     *http.Client
@@ -69,10 +76,14 @@ func New(cfg Config, control Control, rt Runtime, log *slog.Logger) (*Agent, err
 	setDefault(&cfg.OrphanGrace, 30*time.Second)
 	setDefault(&cfg.LogRate, 1<<20)
 	setDefault(&cfg.LogBurst, 10<<20)
+	setDefault(&cfg.AttachWait, AttachWait)
+	setDefault(&cfg.MaxSessions, 1000)
 	log = log.With("host", cfg.Host)
 	return &Agent{
 		cfg: cfg, control: control, rt: rt, log: log,
 		starts:    make(chan struct{}, cfg.MaxStarts),
+		guests:    make(chan struct{}, cfg.MaxSessions),
+		roster:    newRoster(),
 		reporter:  newReporter(cfg.Host, control, log),
 		shipper:   newShipper(control),
 		http:      probeClient(),
@@ -96,6 +107,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	defer cancel()
 	a.spawn(func() { a.reporter.run(ctx) })
 	a.spawn(func() { a.shipper.run(ctx) })
+	a.spawn(func() { a.receive(ctx) })
 
 	l := &loop{Agent: a, sets: a.control.Watch(ctx, a.cfg.Host), surveys: make(chan survey, 1), recent: map[string]bool{}}
 	l.survey(ctx)

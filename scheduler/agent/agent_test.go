@@ -76,7 +76,7 @@ func TestFromStartToStop(t *testing.T) {
 	if end.ExitCode != 0 || end.Reason != "" {
 		t.Errorf("%+v", end)
 	}
-	if got := states(s.Control.Statuses(a.ID)); !slices.Equal(got, []agent.State{agent.Starting, agent.Up, agent.Stopped}) {
+	if got := states(s.Control.Statuses(a.ID)); !slices.Equal(got, []agent.State{agent.Starting, agent.Up, agent.Stopping, agent.Stopped}) {
 		t.Error(got)
 	}
 	lines := s.Control.Lines(a.ID)

@@ -77,6 +77,7 @@ const (
 	Starting State = "starting" // container exists, process runs, not healthy yet
 	Up       State = "up"       // healthy (Port > 0) or running (Port == 0)
 	Crashed  State = "crashed"  // process ended, never came up in time, or could not be started
+	Stopping State = "stopping" // the process was told to end; only for the log
 	Exited   State = "exited"   // a one-off's process ended by itself, or reached its limit, or never ran
 	Stopped  State = "stopped"  // stopped as told; nothing of it is left on the host
 )
@@ -94,7 +95,12 @@ type Status struct {
 	Reason string
 	// Platform is true when the cause is not the app's: engine or registry down.
 	Platform bool
-	At       time.Time
+	// Notes are what the app's log says of it, a line each, in Heroku's words.
+	Notes string
+	// Halted is true for a one-off that did not end by itself: it reached its
+	// limit, or its client left or never came. ExitCode is never 0 then.
+	Halted bool
+	At     time.Time
 }
 
 // Line is one line an instance printed.
@@ -104,6 +110,9 @@ type Line struct {
 	Name     string // "web.1"
 	At       time.Time
 	Text     string // without line end; raw bytes of the app
+	// Platform is true for what the agent says about the instance in the midst
+	// of its output: how many lines were dropped.
+	Platform bool
 }
 
 // Control is the agent's side of the control plane: in-process in standalone,
@@ -158,7 +167,11 @@ type SessionEnd struct {
 }
 
 // IO are a session's streams. In ends with io.EOF when the client has sent its
-// last byte, which closes the process's input and nothing else (half-close).
+// last byte, which closes the process's input and nothing else (half-close; with
+// a TTY it is an end-of-file character). Any other error of In closes nothing:
+// half an input must not look like a whole one. An In that is an io.Closer is
+// closed once nothing more will be read, and its Read has to return then; any
+// other's Read must return after Ended. A Write must return once Gone is closed.
 type IO struct {
 	In     io.Reader
 	Out    io.Writer
@@ -191,6 +204,9 @@ type Runtime interface {
 	// Stop sends SIGTERM, SIGKILL after grace, and removes the container. A
 	// container that is not there is no error.
 	Stop(ctx context.Context, instance string, grace time.Duration) error
+	// End is Stop without the removal: of a one-off its container is the memory
+	// that it has run. One that never ran stays as it is.
+	End(ctx context.Context, instance string, grace time.Duration) error
 	// Wait blocks until the container's process has ended.
 	Wait(ctx context.Context, instance string) (Container, error)
 	// Logs follows the output from since (exclusive) until the process has
@@ -202,8 +218,9 @@ type Runtime interface {
 	// ended or ctx has; it does not stop the process.
 	Attach(ctx context.Context, instance string, io IO, ready func()) error
 	// Exec runs another process in a running container, with its user and
-	// limits, and gives its exit code. When ctx ends, so does the process with
-	// all it started.
+	// limits, and gives its exit code: 127 for a command that is not there, 126
+	// for one that cannot be run, both with an error that says so. When ctx
+	// ends, so does the process with all it started.
 	Exec(ctx context.Context, instance string, command []string, env map[string]string, tty bool, io IO) (exitCode int, err error)
 	// Dial connects to a port of a running container.
 	Dial(ctx context.Context, instance string, port int) (net.Conn, error)

@@ -29,7 +29,7 @@ func (e *ending) reached() bool { return closed(e.c) }
 // both are through or release is called.
 func (i *instance) watch(ctx context.Context, c Container) *ending {
 	ctx, cancel := context.WithCancel(ctx)
-	e := &ending{c: make(chan struct{}), read: make(chan struct{}), release: cancel, flush: i.shipper.flush}
+	e := &ending{c: make(chan struct{}), read: make(chan struct{}), release: cancel, flush: i.lane.flush}
 	if c.Running {
 		i.spawn(func() { i.await(ctx, e) })
 	} else {
@@ -38,7 +38,9 @@ func (i *instance) watch(ctx context.Context, c Container) *ending {
 	}
 	i.spawn(func() {
 		defer close(e.read)
-		i.follow(ctx)
+		if !i.a.Attach { // its output is the client's
+			i.follow(ctx)
+		}
 	})
 	return e
 }
@@ -105,6 +107,12 @@ func (e *ending) drain(ctx context.Context) {
 // status tells of a process that ended without being told to.
 func (e *ending) status(a Assignment) Status {
 	s := Status{State: Crashed, ExitCode: e.container.ExitCode, OOM: e.container.OOM}
+	if a.OneOff {
+		s.State = Exited
+		if e.gone {
+			s.ExitCode = killed // nobody knows, but it was not 0
+		}
+	}
 	switch {
 	case e.gone:
 		s.Reason, s.Platform = "its container was removed by someone else", true
@@ -113,5 +121,6 @@ func (e *ending) status(a Assignment) Status {
 	default:
 		s.Reason = exitReason(s, a)
 	}
+	s.Notes = exitNotes(s, a)
 	return s
 }

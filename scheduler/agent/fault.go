@@ -6,6 +6,10 @@ import "errors"
 // container on this host.
 var ErrNoContainer = errors.New("no such container")
 
+// ErrNotRunning is what Exec and Dial answer for an instance whose container
+// is there but whose process is not.
+var ErrNotRunning = errors.New("not running")
+
 // FaultKind says whose fault an error of a Runtime is, and with that what the
 // agent does about it.
 type FaultKind int

@@ -23,6 +23,9 @@ const (
 //
 //	start ──► boot ──► up ──► crashed ──► (told to stop) ──► stopped
 //
+// One that runs once is up as soon as it runs, and exited where others crash;
+// see oneoff.go and, for those that belong to a client, attach.go.
+//
 // From everywhere an order to stop leads to stopped. A container that ended
 // stays until then: it is the memory that this instance has run, which must
 // not happen twice, also for an agent that knows nothing else any more.
@@ -38,8 +41,14 @@ type instance struct {
 	done     chan struct{} // closed when run has returned
 	dropped  bool          // loop's own
 
-	adopted Container // what ran already when the agent began
-	end     *ending   // of the process, nil before it runs
+	lane    *lane // of what it prints
+	visits  chan *visit
+	visited atomic.Bool
+	refusal atomic.Pointer[error] // what clients are told that come too late
+	visit   *visit                // of the client that is connected, or was
+	said    Status                // the last report before the order to stop
+	adopted Container             // what was there already when the agent began
+	end     *ending               // of the process, nil before it runs
 	mu      sync.Mutex
 	look    context.CancelFunc // cuts the present wait for the end short
 }
@@ -49,6 +58,7 @@ func newInstance(a *Agent, as Assignment, found Container) *instance {
 		Agent: a, a: as, adopted: found, born: time.Now(),
 		log:  a.log.With("app", as.App, "instance", as.ID, "name", as.Name, "release", as.Release),
 		stop: make(chan struct{}), done: make(chan struct{}),
+		lane: a.shipper.lane(), visits: make(chan *visit, 1),
 	}
 	if as.Stop { // before it runs: it must not even begin to start
 		i.halt()
@@ -75,11 +85,13 @@ func (i *instance) run(ctx context.Context) {
 	if c, ok := i.start(ctx); ok {
 		i.attend(ctx, c)
 	}
+	i.shutDoor()
 	select {
 	case <-i.stop:
 		i.remove(ctx)
 	case <-ctx.Done():
 	}
+	i.partWith(ctx)
 	if i.end != nil {
 		i.end.release()
 	}
@@ -87,13 +99,16 @@ func (i *instance) run(ctx context.Context) {
 
 // report queues what is known now.
 func (i *instance) report(s Status) {
+	if s.State != Stopping && s.State != Stopped {
+		i.said = s
+	}
 	if i.quiet.Load() {
 		return
 	}
 	s.ID, s.At = i.a.ID, time.Now()
 	i.reporter.add(s)
 	switch {
-	case s.State == Crashed || s.Platform:
+	case s.State == Crashed || s.Platform || s.State == Exited && s.ExitCode != 0:
 		i.log.Warn("instance "+string(s.State), "reason", s.Reason, "exit", s.ExitCode, "platform", s.Platform)
 	default:
 		i.log.Info("instance "+string(s.State), "addr", s.Addr, "reason", s.Reason)
@@ -102,6 +117,10 @@ func (i *instance) report(s Status) {
 
 // attend is with the process from its start to its end, or to an order to stop.
 func (i *instance) attend(ctx context.Context, c Container) {
+	if i.a.OneOff {
+		i.attendOnce(ctx, c)
+		return
+	}
 	i.end = i.watch(ctx, c)
 	if !i.boot(ctx, c) {
 		return
@@ -161,7 +180,7 @@ func (i *instance) tooLate(ctx context.Context, cause error) {
 	flushing, cancel := context.WithTimeout(ctx, drainBound)
 	i.end.flush(flushing)
 	cancel()
-	i.report(Status{State: Crashed, Reason: cause.Error(), ExitCode: killed})
+	i.report(Status{State: Crashed, Reason: cause.Error(), ExitCode: killed, Notes: lateNotes(cause)})
 	_ = i.insist(ctx, func() error { return i.rt.Stop(ctx, i.a.ID, 0) }) // fails when ctx ends
 }
 
@@ -169,6 +188,9 @@ func (i *instance) tooLate(ctx context.Context, cause error) {
 func (i *instance) remove(ctx context.Context) {
 	began := time.Now()
 	running := i.end != nil && !i.end.reached()
+	if running && i.a.Grace > 0 {
+		i.report(Status{State: Stopping, Notes: stopNote})
+	}
 	err := i.insist(ctx, func() error { return i.rt.Stop(ctx, i.a.ID, i.a.Grace) })
 	if err != nil {
 		return
@@ -182,6 +204,9 @@ func (i *instance) remove(ctx context.Context) {
 	}
 	if running && s.ExitCode == killed && !s.OOM && time.Since(began) >= i.a.Grace {
 		s.Reason = exitTimeout(i.a.Grace)
+	}
+	if running {
+		s.Notes = stopNotes(s, s.Reason != "", i.a.Grace)
 	}
 	i.report(s)
 }

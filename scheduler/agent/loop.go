@@ -94,6 +94,7 @@ func (l *loop) converge(ctx context.Context) {
 // from the host, or with ctx.
 func (l *loop) begin(ctx context.Context, i *instance) {
 	l.instances[i.a.ID] = i
+	l.roster.put(i)
 	l.spawn(func() {
 		i.run(ctx)
 		select {
@@ -110,6 +111,7 @@ func (l *loop) drop(i *instance) {
 		return
 	}
 	i.dropped = true
+	l.roster.drop(i)
 	l.reporter.forget(i.a.ID)
 	i.quiet.Store(true)
 	i.halt()
@@ -134,6 +136,7 @@ func (l *loop) orphan(ctx context.Context, id string) {
 	i.dropped = true
 	i.quiet.Store(true)
 	l.begin(ctx, i)
+	l.roster.drop(i)
 }
 
 // survey looks at the host in the background; one look at a time.

@@ -31,49 +31,58 @@ type follower struct {
 	*instance
 	last    time.Time // of the last line that was handed on or dropped
 	bucket  *bucket
-	dropped int // since
-	since   time.Time
+	dropped int // since the last note
 }
 
 func (f *follower) line(ctx context.Context, at time.Time, text string) {
 	if !f.bucket.take(len(text) + 1) {
-		if f.dropped == 0 {
-			f.since = at
-		}
 		f.dropped++
 		f.last = at
 		return
 	}
 	f.note(ctx)
-	if f.send(ctx, at, text) {
+	if f.send(ctx, at, text, false) {
 		f.last = at
 	}
 }
 
-// note tells how many lines were dropped, once, in their place.
+// note tells how many lines were dropped, once, in their place. The bucket
+// stays shut for a second, so there is at most one note in that time.
 func (f *follower) note(ctx context.Context) {
 	if f.dropped == 0 {
 		return
 	}
-	text := fmt.Sprintf("Error L10 (output buffer overflow): %d lines dropped since %s: this process prints more than %d KB/s",
-		f.dropped, f.since.UTC().Format(time.RFC3339), f.cfg.LogRate>>10)
-	if f.send(ctx, f.last, text) {
+	lines := "lines"
+	if f.dropped == 1 {
+		lines = "line"
+	}
+	text := fmt.Sprintf("%d %s dropped: %s prints faster than %s", f.dropped, lines, f.a.Name, rate(f.cfg.LogRate))
+	if f.send(ctx, f.last, text, true) {
 		f.dropped = 0
 	}
 }
 
-func (f *follower) send(ctx context.Context, at time.Time, text string) bool {
-	return f.shipper.send(ctx, Line{AppID: f.a.AppID, Instance: f.a.ID, Name: f.a.Name, At: at, Text: text})
+// rate is bytes per second for people.
+func rate(bytes int) string {
+	if bytes >= 1<<20 && bytes%(1<<20) == 0 {
+		return fmt.Sprintf("%d MB/s", bytes>>20)
+	}
+	return fmt.Sprintf("%d KB/s", bytes>>10)
+}
+
+func (f *follower) send(ctx context.Context, at time.Time, text string, platform bool) bool {
+	return f.lane.send(ctx, Line{AppID: f.a.AppID, Instance: f.a.ID, Name: f.a.Name, At: at, Text: text, Platform: platform})
 }
 
 // bucket lets rate bytes per second pass, and burst at once. Once empty it
-// stays shut until a second's worth is back, so that a flood shows as whole
-// passages with one note between them and not as every hundredth line.
+// stays shut for a second, and until a second's worth is back, so that a flood
+// shows as whole passages with one note between them and not as every
+// hundredth line.
 type bucket struct {
 	rate, burst float64
 	level       float64
 	at          time.Time
-	shut        bool
+	shut        time.Time // since when; zero while it is open
 }
 
 func newBucket(rate, burst int) *bucket {
@@ -84,11 +93,12 @@ func (b *bucket) take(n int) bool {
 	now := time.Now()
 	b.level = min(b.burst, b.level+now.Sub(b.at).Seconds()*b.rate)
 	b.at = now
-	if b.shut && b.level < min(b.rate, b.burst) {
+	if !b.shut.IsZero() && (now.Sub(b.shut) < time.Second || b.level < min(b.rate, b.burst)) {
 		return false
 	}
-	b.shut = b.level < float64(n)
-	if b.shut {
+	b.shut = time.Time{}
+	if b.level < float64(n) {
+		b.shut = now
 		return false
 	}
 	b.level -= float64(n)

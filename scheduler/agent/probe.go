@@ -125,13 +125,3 @@ type nothingListens struct{ port int }
 func (n *nothingListens) Error() string {
 	return fmt.Sprintf("nothing listens on 0.0.0.0:%d", n.port)
 }
-
-// bootTimeout makes the reason out of the last probe's result.
-func bootTimeout(last error, limit time.Duration) error {
-	const code = "(Error R10 (Boot timeout))"
-	var n *nothingListens
-	if errors.As(last, &n) {
-		return fmt.Errorf("%w after %s: connection refused %s; the process has to listen on $PORT of all addresses, not of 127.0.0.1 only", n, limit, code)
-	}
-	return fmt.Errorf("%w; it was not healthy within %s %s", last, limit, code)
-}

@@ -22,6 +22,11 @@ func (i *instance) start(ctx context.Context) (Container, bool) {
 		i.log.Info("taking over a running container")
 		return i.adopted, true
 	}
+	if i.a.Attach && i.adopted.Instance != "" && i.adopted.Started.IsZero() {
+		i.reportExit(Status{ExitCode: cannotRun, Platform: true,
+			Reason: "it did not run: the host's agent was restarted before its client came"})
+		return Container{}, false
+	}
 	ctx, cancel := i.untilStop(ctx)
 	defer cancel()
 	c, err := i.startAtLast(ctx)
@@ -29,13 +34,17 @@ func (i *instance) start(ctx context.Context) (Container, bool) {
 		return c, false
 	}
 	if err != nil {
-		i.report(Status{State: Crashed, Reason: err.Error(), Platform: KindOf(err) != FaultApp})
+		s := Status{State: Crashed, Reason: err.Error(), Platform: KindOf(err) != FaultApp}
+		if i.a.OneOff {
+			s.State, s.ExitCode = Exited, startCode(err)
+		}
+		i.report(s)
 		return c, false
 	}
 	// One that ran before this agent was found too late to be adopted (the
 	// engine was away). It may long be up: calling it starting would take it
 	// out of the router.
-	if c.Running && c.Started.After(i.born) {
+	if c.Started.After(i.born) { // also when it has ended already: it did start
 		i.report(Status{State: Starting, Addr: i.addr(c)})
 	}
 	return c, true

@@ -88,6 +88,8 @@ type App struct {
 	Team                         *Ref       `json:"team"`
 	UpdatedAt                    time.Time  `json:"updated_at"`
 	WebURL                       string     `json:"web_url"`
+	// Locked is ours: nothing of the app can be changed until it is unlocked.
+	Locked bool `json:"locked"`
 }
 
 // Key is an SSH public key.
@@ -166,6 +168,7 @@ type Dyno struct {
 	// The rest is ours.
 	Reason  string `json:"reason,omitempty"` // why it is in that state
 	Crashes int    `json:"crashes,omitempty"`
+	OneOff  bool   `json:"one_off,omitempty"` // runs once, as paas run does
 }
 
 // SourceBlob says what was built.
@@ -200,15 +203,6 @@ type LogSession struct {
 	UpdatedAt  time.Time `json:"updated_at"`
 }
 
-// LogSessionRequest is the body of POST /apps/{app}/log-sessions.
-type LogSessionRequest struct {
-	Dyno   string `json:"dyno,omitempty"`
-	Lines  *int   `json:"lines,omitempty"`
-	Source string `json:"source,omitempty"`
-	Tail   bool   `json:"tail,omitempty"`
-	Type   string `json:"type,omitempty"` // process type
-}
-
 // DynoSize is a size a dyno can have.
 type DynoSize struct {
 	Compute          int     `json:"compute"` // whole CPUs, at least one
@@ -219,6 +213,7 @@ type DynoSize struct {
 	Memory           float64 `json:"memory"` // GB
 	Name             string  `json:"name"`
 	PrivateSpaceOnly bool    `json:"private_space_only"`
+	CPU              float64 `json:"cpu"` // CPUs, as they are; ours
 }
 
 // Cost is what a dyno costs; ours are null.

@@ -5,6 +5,7 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,6 +46,7 @@ type Client struct {
 	host    string // for people
 	cfg     Config
 	http    *http.Client
+	wire    *http.Client // HTTP/1.1 only, for what becomes a WebSocket
 	timeout time.Duration
 }
 
@@ -81,14 +83,18 @@ func New(cfg Config) (*Client, error) {
 		c.timeout = defaultTimeout
 	}
 	// A redirect would carry the token to where nobody meant it to go.
-	c.http = &http.Client{Transport: t, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse
-	}}
+	stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	old := t.Clone()
+	old.ForceAttemptHTTP2, old.TLSClientConfig = false, &tls.Config{NextProtos: []string{"http/1.1"}}
+	c.http, c.wire = &http.Client{Transport: t, CheckRedirect: stay}, &http.Client{Transport: old, CheckRedirect: stay}
 	return c, nil
 }
 
 // Close frees idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.http.CloseIdleConnections()
+	c.wire.CloseIdleConnections()
+}
 
 // call is one request.
 type call struct {
@@ -96,6 +102,7 @@ type call struct {
 	in, out      any
 	rng          string        // Range header
 	limit        time.Duration // 0 is the client's
+	wire         bool          // by the connection that then becomes a WebSocket: it is there already
 }
 
 // do sends a request and decodes its answer.
@@ -154,7 +161,15 @@ func (c *Client) send(ctx context.Context, q call, accept string) (*http.Respons
 	if q.rng != "" {
 		req.Header.Set("Range", q.rng)
 	}
-	res, err := c.http.Do(req)
+	by := c.http
+	if q.wire {
+		// A server may ignore the wish to upgrade, and does here; but without it
+		// net/http would not use the connection for the WebSocket that follows.
+		by = c.wire
+		req.Header.Set("Connection", "Upgrade")
+		req.Header.Set("Upgrade", "websocket")
+	}
+	res, err := by.Do(req)
 	if err != nil {
 		return nil, c.lost(ctx, err)
 	}

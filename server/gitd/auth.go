@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 
@@ -137,7 +138,9 @@ func (s *Server) identity(ctx context.Context, conn *gossh.ServerConn) (Identity
 		return Identity{}, errors.New("connection without a proven key")
 	}
 	if time.Since(p.asked) < identityAge {
-		return p.by, nil
+		by := p.by
+		by.From = addressOf(conn)
+		return by, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
@@ -145,6 +148,14 @@ func (s *Server) identity(ctx context.Context, conn *gossh.ServerConn) (Identity
 	if err != nil {
 		return Identity{}, fmt.Errorf("look up the key again: %w", err)
 	}
-	by.Fingerprint = p.fingerprint
+	by.Fingerprint, by.From = p.fingerprint, addressOf(conn)
 	return by, nil
+}
+
+// addressOf is where a connection comes from, without port.
+func addressOf(conn *gossh.ServerConn) string {
+	if host, _, err := net.SplitHostPort(conn.RemoteAddr().String()); err == nil {
+		return host
+	}
+	return conn.RemoteAddr().String()
 }

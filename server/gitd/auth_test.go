@@ -42,7 +42,7 @@ func TestUnknownKey(t *testing.T) {
 func TestGreetingAndLogin(t *testing.T) {
 	b := newBench(t)
 	out, err := exec.Command("ssh", append(b.sshArgs("dev"), "paas@127.0.0.1")...).Output()
-	if err != nil || string(out) != "Hi dev@example.com! Your key works; this server gives no shell. Deploy with: git push paas main\n" {
+	if err != nil || !strings.HasPrefix(string(out), "Hi dev@example.com! Your key works; this server gives no shell. Deploy with: git push paas main\n") || !strings.Contains(string(out), "ssh … help\n") {
 		t.Errorf("%q, %v", out, err)
 	}
 	out, err = exec.Command("ssh", append(b.sshArgs("dev"), "paas@127.0.0.1", "login")...).Output()
@@ -158,9 +158,6 @@ func TestRefusedRequests(t *testing.T) {
 	defer sess.Close()
 	if err := sess.Setenv("LD_PRELOAD", "x"); err == nil {
 		t.Error("env was taken")
-	}
-	if err := sess.RequestPty("xterm", 24, 80, nil); err == nil {
-		t.Error("a pty was given")
 	}
 	if err := sess.RequestSubsystem("sftp"); err == nil {
 		t.Error("a subsystem was given")

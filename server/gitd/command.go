@@ -2,25 +2,65 @@ package gitd
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
+	"unicode/utf8"
+
+	"github.com/anmitsu/go-shlex"
 
 	"paas/server"
 )
 
-// The verbs of a session. There is no other.
+// The verbs of a session that are served here. Every other command line is
+// for the commands of the platform.
 const (
 	verbReceive = "git-receive-pack"
 	verbUpload  = "git-upload-pack"
 	verbLogin   = "login"
 )
 
-const maxCommand = 256 // bytes of a command line
+// Bytes of a command line: of git's, and of one for people.
+const (
+	maxCommand = 256
+	maxLine    = 32 << 10
+)
 
 var appNameForm = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$`)
 
 // errCommand is the class of command lines that are refused.
-var errCommand = errors.New("this server takes git push, git fetch and paas login, nothing else")
+var errCommand = errors.New("that is no command of git that this server knows; it takes git push and git fetch")
+
+// errLine is the class of command lines for people that cannot be read.
+var errLine = errors.New("that command line cannot be read")
+
+// emptyWord is an argument of no characters, which splitting would lose.
+var emptyWord = regexp.MustCompile(`(^|\s)(''|"")(\s|$)`)
+
+// forGit says that a line is git's or a login, and nothing but parseCommand
+// decides what it is.
+func forGit(line string) bool {
+	verb, _, _ := strings.Cut(line, " ")
+	return line == verbLogin || verb == "git" || strings.HasPrefix(line, "git-")
+}
+
+// splitLine takes a line for people apart: words, quotes and backslashes as in
+// a shell, but nothing is ever expanded or run by one. No word is no error.
+func splitLine(line string) ([]string, error) {
+	switch {
+	case len(line) > maxLine:
+		return nil, fmt.Errorf("%w: it is longer than %d bytes", errLine, maxLine)
+	case !utf8.ValidString(line) || strings.ContainsRune(line, 0):
+		return nil, fmt.Errorf("%w: it is not plain text", errLine)
+	case emptyWord.MatchString(line):
+		return nil, fmt.Errorf("%w: an empty argument cannot be given over SSH", errLine)
+	}
+	words, err := shlex.Split(line, true)
+	if err != nil {
+		return nil, fmt.Errorf("%w: a quote or a backslash has nothing behind it", errLine)
+	}
+	return words, nil
+}
 
 // parseCommand takes a command line apart. It knows exactly three forms:
 // git-receive-pack 'APP', git-upload-pack 'APP' and login; APP may begin with

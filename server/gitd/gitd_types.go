@@ -3,6 +3,8 @@ package gitd
 import (
 	"context"
 	"io"
+
+	"paas/server/api"
 )
 
 // Identity is who a connection proved to be, by a key, nothing else.
@@ -10,6 +12,7 @@ type Identity struct {
 	AccountID   string
 	Email       string
 	Fingerprint string
+	From        string // the other side's address, without port
 }
 
 // Push is one accepted pack: the objects are in the app's repository, the
@@ -40,4 +43,25 @@ type Pusher interface {
 	// Login makes an API token for `paas login`; what it returns is sent as
 	// one JSON line.
 	Login(ctx context.Context, by Identity) (any, error)
+	// Command runs a command of the platform in the name of by and gives its
+	// exit code. ctx ends when the client is gone, sends a signal, or the
+	// server stops; it returns soon after.
+	Command(ctx context.Context, by Identity, c Command) (exit int)
+}
+
+// Command is a command line that is neither git's nor a login. Nothing else of
+// the client's session is known: environment variables are refused.
+type Command struct {
+	Words    []string      // at least one
+	In       io.ReadCloser // Close ends a Read that waits
+	Out, Err io.Writer
+	Terminal *Terminal // nil when the client asked for none
+}
+
+// Terminal is the one at the client's end. It is raw there: keys come as they
+// are typed, and nothing is echoed.
+type Terminal struct {
+	Kind    string // as TERM has it
+	Size    api.WindowSize
+	Resizes <-chan api.WindowSize // the newest size; never closed
 }

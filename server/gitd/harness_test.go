@@ -40,6 +40,7 @@ type platform struct {
 	lookup error
 	pushes []Push
 	onPush func(ctx context.Context, p Push, out io.Writer) error
+	onRun  func(ctx context.Context, by Identity, c Command) int
 }
 
 func (p *platform) KeyOwner(_ context.Context, key string) (Identity, error) {
@@ -86,6 +87,17 @@ func (p *platform) Push(ctx context.Context, push Push, out io.Writer) error {
 
 func (p *platform) Login(_ context.Context, by Identity) (any, error) {
 	return map[string]string{"token": "t-" + by.AccountID, "email": by.Email}, nil
+}
+
+func (p *platform) Command(ctx context.Context, by Identity, c Command) int {
+	p.mu.Lock()
+	run := p.onRun
+	p.mu.Unlock()
+	if run == nil {
+		fmt.Fprintf(c.Err, "no command %s", c.Words)
+		return 2
+	}
+	return run(ctx, by, c)
 }
 
 func (p *platform) set(f func(p *platform)) {

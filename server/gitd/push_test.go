@@ -24,7 +24,7 @@ func TestPushMain(t *testing.T) {
 	b.wantRef(refMain, head)
 	b.wantClean(1)
 	want := Push{AppID: testApp, App: "app", Ref: refMain, Old: zeroID, New: head,
-		By: Identity{AccountID: "dev", Email: "dev@example.com"}}
+		By: Identity{AccountID: "dev", Email: "dev@example.com", From: "127.0.0.1"}}
 	got := b.platform.seen()[0]
 	if !strings.HasPrefix(got.By.Fingerprint, "SHA256:") {
 		t.Errorf("fingerprint %q", got.By.Fingerprint)

@@ -88,18 +88,21 @@ func TestUnknownAppAndVerbs(t *testing.T) {
 		wantIn(t, out, want)
 	}
 	for line, want := range map[string]string{
-		"ls":                               errCommand.Error(),
-		"git-receive-pack 'app'; id":       "is not the name of an app",
-		"git-receive-pack ../app":          "is not the name of an app",
-		"git-upload-archive 'app'":         errCommand.Error(),
-		"git-receive-pack":                 "is not the name of an app",
-		"git-receive-packx 'app'":          errCommand.Error(),
-		"git-upload-pack --strict 'app'":   "is not the name of an app",
-		"git-receive-pack 'app' 'secret'":  "is not the name of an app",
-		"login x":                          errCommand.Error(),
-		" login":                           errCommand.Error(),
-		"git-receive-pack\t'app'":          errCommand.Error(),
-		strings.Repeat("x", maxCommand+10): errCommand.Error(),
+		"git-receive-pack 'app'; id":      "is not the name of an app",
+		"git-receive-pack ../app":         "is not the name of an app",
+		"git-upload-archive 'app'":        errCommand.Error(),
+		"git-receive-pack":                "is not the name of an app",
+		"git-receive-packx 'app'":         errCommand.Error(),
+		"git-upload-pack --strict 'app'":  "is not the name of an app",
+		"git-receive-pack 'app' 'secret'": "is not the name of an app",
+		"git":                             errCommand.Error(),
+		"git push":                        errCommand.Error(),
+		"git-lfs-authenticate app upload": errCommand.Error(),
+		"git-receive-pack\t'app'":         errCommand.Error(),
+		"git-receive-pack '" + strings.Repeat("x", maxCommand) + "'": errCommand.Error(),
+		"ps 'unclosed":                       errLine.Error(),
+		"ps '' -a x":                         "an empty argument",
+		"ps " + strings.Repeat("x", maxLine): errLine.Error(),
 	} {
 		out, err := exec.Command("ssh", append(b.sshArgs("dev"), "paas@127.0.0.1", line)...).CombinedOutput()
 		if err == nil {

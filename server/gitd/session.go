@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"io"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"github.com/gliderlabs/ssh"
 	gossh "golang.org/x/crypto/ssh"
 
 	"paas/server"
+	"paas/server/api"
 )
 
 // session is one command on a connection.
@@ -22,11 +24,13 @@ type session struct {
 	ch   gossh.Channel
 	out  io.Writer // ch, hanging up on a client that does not read
 	wait sync.WaitGroup
+	term *Terminal // nil unless the client asked for one
+	size chan api.WindowSize
 }
 
 // session serves a channel of a connection whose key is proven. Of its
-// requests exec and shell are known, once; pty, env, agent, subsystem and
-// signal are refused.
+// requests exec and shell are known, once, a terminal before them, and its size
+// and signals after them; env, agent, X11 and subsystems are refused.
 func (s *Server) session(_ *ssh.Server, conn *gossh.ServerConn, newChan gossh.NewChannel, connCtx ssh.Context) {
 	s.sessions.enter()
 	defer s.sessions.leave()
@@ -43,15 +47,18 @@ func (s *Server) session(_ *ssh.Server, conn *gossh.ServerConn, newChan gossh.Ne
 	}
 	ctx, cancel := context.WithCancel(connCtx)
 	defer context.AfterFunc(s.base, cancel)()
-	ss := &session{s: s, conn: conn, ch: ch, out: &stallWriter{ch, s.cfg.StallTimeout, guard.hangUp}}
+	ss := &session{s: s, conn: conn, ch: ch, out: &stallWriter{ch, s.cfg.StallTimeout, guard.hangUp}, size: make(chan api.WindowSize, 1)}
 	started := false
 	for req := range requests { // until the client closes the channel
 		line, known := commandOf(req)
 		ok := known && !started
+		if !known {
+			ok = ss.aside(req, started, cancel)
+		}
 		if req.WantReply {
 			req.Reply(ok, nil) //nolint:errcheck // a closed connection
 		}
-		if ok {
+		if ok && known {
 			started = true
 			ss.wait.Go(func() {
 				ss.serve(ctx, guard, line)
@@ -95,9 +102,12 @@ func (ss *session) dispatch(ctx context.Context, guard *guardConn, line string) 
 		}
 	}()
 	by, err := ss.s.identity(ctx, ss.conn)
-	if err == nil && line == "" {
-		fmt.Fprintf(ss.out, "Hi %s! Your key works; this server gives no shell. Deploy with: git push paas main\n", oneLine(by.Email)) //nolint:errcheck // a closed connection
+	if err == nil && strings.TrimSpace(line) == "" {
+		ss.greet(by)
 		return 0
+	}
+	if err == nil && !forGit(line) {
+		return ss.command(ctx, guard, by, line, log)
 	}
 	var verb, app string
 	if err == nil {
@@ -126,7 +136,7 @@ func (ss *session) dispatch(ctx context.Context, guard *guardConn, line string) 
 // isTold says that err was made for people.
 func isTold(err error) bool {
 	var told *server.Error
-	return errors.As(err, &told) || errors.Is(err, errCommand) || errors.Is(err, errGone)
+	return errors.As(err, &told) || errors.Is(err, errCommand) || errors.Is(err, errLine) || errors.Is(err, errGone)
 }
 
 // plain is what the other side is told of err; of a fault of ours, nothing.
@@ -135,7 +145,7 @@ func plain(err error) string {
 	switch {
 	case errors.As(err, &told):
 		return oneLine(told.Error())
-	case errors.Is(err, errCommand):
+	case errors.Is(err, errCommand), errors.Is(err, errLine):
 		return oneLine(err.Error())
 	}
 	return internalError
@@ -143,7 +153,7 @@ func plain(err error) string {
 
 // fail says one plain line where a shell would.
 func (ss *session) fail(err error) uint32 {
-	fmt.Fprintf(ss.ch.Stderr(), "paas: %s\n", plain(err)) //nolint:errcheck // a closed connection
+	fmt.Fprintf(ss.ch.Stderr(), "paas: %s%s", plain(err), ss.eol()) //nolint:errcheck // a closed connection
 	return 1
 }
 

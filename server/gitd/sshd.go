@@ -26,6 +26,7 @@ type Server struct {
 	ssh    *ssh.Server
 	gate   *gate
 	packs  chan struct{} // one token per pack on its way
+	people *quota        // commands, by account
 
 	base     context.Context // of all sessions; ends first
 	stop     context.CancelFunc
@@ -47,7 +48,7 @@ func New(cfg Config, repos *Repos, pusher Pusher, log *slog.Logger) (*Server, er
 		return nil, fmt.Errorf("listen for SSH: %w", err)
 	}
 	s := &Server{cfg: cfg, repos: repos, pusher: pusher, log: log, key: key, ln: ln,
-		gate: newGate(cfg.MaxPending, cfg.MaxConns), packs: make(chan struct{}, cfg.MaxPacks)}
+		gate: newGate(cfg.MaxPending, cfg.MaxConns), packs: make(chan struct{}, cfg.MaxPacks), people: newQuota(cfg.MaxCommands)}
 	s.base, s.stop = context.WithCancel(context.Background())
 	s.ssh = &ssh.Server{
 		Version:              "paas",

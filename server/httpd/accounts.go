@@ -1,8 +1,7 @@
 package httpd
 
 import (
-	"errors"
-	"fmt"
+	"context"
 	"net/http"
 
 	"paas/server"
@@ -13,8 +12,25 @@ func (s *Server) account(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, r, http.StatusOK, wireAccount(actor(r).Account))
 }
 
+// People lists and changes accounts.
+type People interface {
+	Accounts(ctx context.Context, actor server.Actor) ([]server.Account, error)
+	SetAdmin(ctx context.Context, actor server.Actor, ident string, admin bool) (server.Account, error)
+	RemoveAccount(ctx context.Context, actor server.Actor, ident string) (server.Account, error)
+}
+
+func (s *Server) accounts(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.svc.Accounts(r.Context(), actor(r))
+	if err != nil {
+		return err
+	}
+	return replyAll(w, r, convert(list, wireAccount),
+		sortBy[api.Account]{"email", func(a api.Account) string { return a.Email }},
+		sortBy[api.Account]{"id", func(a api.Account) string { return a.ID }})
+}
+
 // createAccount makes an account, or finds the one with that e-mail, and
-// gives it a key when one is sent.
+// gives it a key when one is sent: all or nothing.
 func (s *Server) createAccount(w http.ResponseWriter, r *http.Request) error {
 	var in api.CreateAccount
 	if err := decode(w, r, &in); err != nil {
@@ -23,28 +39,34 @@ func (s *Server) createAccount(w http.ResponseWriter, r *http.Request) error {
 	if in.Email == "" {
 		return server.Errorf(server.ErrInvalid, "Field email is missing. Nothing was changed.")
 	}
-	a, err := s.svc.CreateAccount(r.Context(), actor(r), in.Email, in.Admin)
+	a, err := s.svc.CreateAccount(r.Context(), actor(r), in.Email, in.Admin, in.Key)
 	if err != nil {
 		return err
-	}
-	if in.Key != "" {
-		if _, err := s.svc.AddKey(r.Context(), actor(r), a, in.Key); err != nil {
-			return keyNotAdded(a, err)
-		}
 	}
 	return reply(w, r, http.StatusCreated, wireAccount(a))
 }
 
-// keyNotAdded keeps the cause and says how far the request came.
-func keyNotAdded(a server.Account, err error) error {
-	var e *server.Error
-	if !errors.As(err, &e) {
-		return fmt.Errorf("add key of %s: %w", a.Email, err)
+func (s *Server) updateAccount(w http.ResponseWriter, r *http.Request) error {
+	var in api.UpdateAccount
+	if err := decode(w, r, &in); err != nil {
+		return err
 	}
-	return &server.Error{
-		ID: e.ID, Next: e.Next,
-		Message: fmt.Sprintf("The account %s exists, but its key was not added. %s", a.Email, e.Message),
+	if in.Admin == nil {
+		return server.Errorf(server.ErrInvalid, "Field admin is missing. Nothing was changed.")
 	}
+	a, err := s.svc.SetAdmin(r.Context(), actor(r), param(r, "account"), *in.Admin)
+	if err != nil {
+		return err
+	}
+	return reply(w, r, http.StatusOK, wireAccount(a))
+}
+
+func (s *Server) removeAccount(w http.ResponseWriter, r *http.Request) error {
+	a, err := s.svc.RemoveAccount(r.Context(), actor(r), param(r, "account"))
+	if err != nil {
+		return err
+	}
+	return reply(w, r, http.StatusOK, wireAccount(a))
 }
 
 func (s *Server) keys(w http.ResponseWriter, r *http.Request) error {
@@ -79,7 +101,7 @@ func (s *Server) addKey(w http.ResponseWriter, r *http.Request) error {
 	if in.PublicKey == "" {
 		return server.Errorf(server.ErrInvalid, "Field public_key is missing. Nothing was changed.")
 	}
-	k, err := s.svc.AddKey(r.Context(), actor(r), actor(r).Account, in.PublicKey)
+	k, err := s.svc.AddKey(r.Context(), actor(r), in.PublicKey)
 	if err != nil {
 		return err
 	}

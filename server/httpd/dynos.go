@@ -24,6 +24,14 @@ func (s *Server) dyno(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, r, http.StatusOK, wireDyno(i))
 }
 
+// stopDyno ends one dyno or those of a type.
+func (s *Server) stopDyno(w http.ResponseWriter, r *http.Request) error {
+	if err := s.svc.StopDyno(r.Context(), actor(r), param(r, "app"), param(r, "dyno")); err != nil {
+		return err
+	}
+	return reply(w, r, http.StatusAccepted, struct{}{})
+}
+
 // restart replaces one dyno, those of a type, or, without a name, all.
 func (s *Server) restart(w http.ResponseWriter, r *http.Request) error {
 	if err := s.svc.Restart(r.Context(), actor(r), param(r, "app"), param(r, "dyno")); err != nil {

@@ -18,6 +18,7 @@ const (
 	errNotAcceptable server.ErrID = "not_acceptable"
 	errRange         server.ErrID = "requested_range_not_satisfiable"
 	errInternal      server.ErrID = "internal_server_error"
+	errRate          server.ErrID = "rate_limit"
 )
 
 func status(id server.ErrID) int {
@@ -42,6 +43,8 @@ func status(id server.ErrID) int {
 		return http.StatusRequestedRangeNotSatisfiable
 	case server.ErrInvalid:
 		return http.StatusUnprocessableEntity
+	case errRate:
+		return http.StatusTooManyRequests
 	case server.ErrUnavailable:
 		return http.StatusServiceUnavailable
 	}
@@ -87,6 +90,9 @@ func writeError(w http.ResponseWriter, e *server.Error) {
 		w.Header().Set("Retry-After", "1")
 	}
 	h := w.Header()
+	if code == http.StatusTooManyRequests {
+		h.Set("Retry-After", "60")
+	}
 	h.Set("Content-Type", api.ContentType)
 	h.Set("Content-Length", strconv.Itoa(len(body)+1))
 	h.Del("Etag")

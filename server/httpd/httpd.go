@@ -40,6 +40,10 @@ type Config struct {
 	// LogKey signs the URLs of log sessions; servers that share clients share
 	// it. Random when empty.
 	LogKey []byte
+	// TerminalPing is the silence after which the client of a terminal session
+	// is asked whether it lives (0: 15 s), TerminalGone the one after which it
+	// is taken to be gone (0: 40 s).
+	TerminalPing, TerminalGone time.Duration
 }
 
 // The limits of the API.
@@ -66,6 +70,9 @@ type Server struct {
 	listen   net.Listener
 	socket   net.Listener // nil without
 	stopping chan struct{}
+	joins    *limiter // tries at invitation codes
+
+	terminals guests
 }
 
 // New opens the listeners. Without a Run, Close frees them.
@@ -73,10 +80,16 @@ func New(cfg Config, svc Services, log *slog.Logger) (*Server, error) {
 	if cfg.WebURL == nil || cfg.GitURL == nil {
 		return nil, errors.New("http api: WebURL and GitURL must be set")
 	}
-	s := &Server{cfg: cfg, svc: svc, log: log, stopping: make(chan struct{})}
+	s := &Server{cfg: cfg, svc: svc, log: log, stopping: make(chan struct{}), joins: newLimiter(joinTries, joinWindow)}
 	if len(s.cfg.LogKey) == 0 {
 		s.cfg.LogKey = make([]byte, 32)
 		rand.Read(s.cfg.LogKey)
+	}
+	if s.cfg.TerminalPing == 0 {
+		s.cfg.TerminalPing = terminalPing
+	}
+	if s.cfg.TerminalGone == 0 {
+		s.cfg.TerminalGone = terminalGone
 	}
 	scheme, err := s.open()
 	if err != nil {
@@ -168,6 +181,7 @@ func (s *Server) Run(ctx context.Context) error {
 		cut()
 		_ = srv.Close() // what is left was given its time
 	}
+	s.terminals.wait()
 	for range running {
 		if err := <-served; failed == nil {
 			failed = err

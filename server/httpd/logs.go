@@ -19,7 +19,8 @@ import (
 const (
 	sessionLife  = 5 * time.Minute // in which a log session can be opened
 	defaultLines = 100
-	maxLines     = 1500 // Heroku's history
+	maxLines     = 100_000 // beyond Heroku's 1,500: they are streamed from where they lie
+	maxSearch    = 500     // bytes of a text or pattern to search for
 )
 
 // session is what the URL of a log session says, signed. It names the account
@@ -28,12 +29,37 @@ type session struct {
 	ID      string `json:"i"`
 	App     string `json:"a"`
 	Account string `json:"u"`
+	Token   string `json:"k,omitempty"` // id of the one it was made with: the session ends with it
 	Source  string `json:"s,omitempty"`
 	Dyno    string `json:"d,omitempty"`
 	Type    string `json:"p,omitempty"`
 	Lines   int    `json:"n"`
 	Tail    bool   `json:"t,omitempty"`
+	From    int64  `json:"f,omitempty"` // lines since then, Unix microseconds
+	To      int64  `json:"o,omitempty"` // lines before then
+	Text    string `json:"x,omitempty"`
+	Fold    bool   `json:"c,omitempty"`
+	Pattern string `json:"r,omitempty"`
 	Until   int64  `json:"e"` // Unix seconds
+}
+
+// query is what the session reads.
+func (ses session) query() (server.LogQuery, error) {
+	q := server.LogQuery{Source: ses.Source, Dyno: ses.Dyno, Type: ses.Type, Lines: ses.Lines, Tail: ses.Tail, Text: ses.Text, Fold: ses.Fold}
+	if ses.From != 0 {
+		q.Since = time.UnixMicro(ses.From)
+	}
+	if ses.To != 0 {
+		q.Until = time.UnixMicro(ses.To)
+	}
+	if ses.Pattern != "" {
+		p, err := regexp.Compile(ses.Pattern)
+		if err != nil {
+			return q, fmt.Errorf("pattern of a log session: %w", err)
+		}
+		q.Pattern = p
+	}
+	return q, nil
 }
 
 func (s *Server) createLogSession(w http.ResponseWriter, r *http.Request) error {
@@ -46,8 +72,11 @@ func (s *Server) createLogSession(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	now := time.Now()
-	ses := session{ID: uuid(), App: a.ID, Account: actor(r).ID, Tail: in.Tail, Until: now.Add(sessionLife).Unix()}
+	ses := session{ID: uuid(), App: a.ID, Account: actor(r).ID, Token: actor(r).Token, Tail: in.Tail, Until: now.Add(sessionLife).Unix()}
 	if err := ses.choose(in); err != nil {
+		return err
+	}
+	if err := ses.search(in, now); err != nil {
 		return err
 	}
 	token, err := s.seal(ses)
@@ -83,6 +112,9 @@ func (ses *session) choose(in api.LogSessionRequest) error {
 		ses.Dyno, ses.Type = "", in.Dyno
 	}
 	ses.Lines = defaultLines
+	if in.Since+in.Until+in.Text+in.Pattern != "" { // who looks for something wants all of it
+		ses.Lines = maxLines
+	}
 	if in.Lines != nil {
 		ses.Lines = *in.Lines
 	}
@@ -136,13 +168,18 @@ func (s *Server) readLog(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.svc.App(r.Context(), who, ses.App); err != nil {
 		return err
 	}
-	q := server.LogQuery{Source: ses.Source, Dyno: ses.Dyno, Type: ses.Type, Lines: ses.Lines, Tail: ses.Tail}
-	out := startStream(w, r)
-	err = s.svc.Logs(r.Context(), who, ses.App, q, func(l server.LogLine) error {
-		l.Text = api.Printable(l.Text, true)
-		_, err := out.Write([]byte(server.FormatLogLine(l) + "\n"))
+	q, err := ses.query()
+	if err != nil {
 		return err
-	})
+	}
+	out := startStream(w, r)
+	pump := startPump(r.Context(), out)
+	err = s.svc.Logs(r.Context(), who, ses.App, q, pump.line)
+	err = errors.Join(err, pump.end())
+	var gone *server.Error
+	if errors.As(err, &gone) {
+		err = nil // the app, or the right to see it: a new session says so
+	}
 	return s.endStream(r, out, errors.Join(err, r.Context().Err()))
 }
 
@@ -152,5 +189,5 @@ func (s *Server) sessionOwner(r *http.Request, ses session) (server.Actor, error
 		return op, nil
 	}
 	a, err := s.svc.FindAccount(r.Context(), op, ses.Account)
-	return server.Actor{Account: a, Via: "api", From: from(r)}, err
+	return server.Actor{Account: a, Token: ses.Token, Via: "api", From: from(r)}, err
 }

@@ -43,7 +43,7 @@ func (s *Server) dynoSizes(w http.ResponseWriter, r *http.Request) error {
 	return reply(w, r, http.StatusOK, convert(s.cfg.Sizes, func(z server.Size) api.DynoSize {
 		return api.DynoSize{
 			ID: named("size", z.Name), Name: z.Name,
-			Compute: int((z.MilliCPU + 999) / 1000), Memory: float64(z.Memory) / (1 << 30),
+			Compute: int((z.MilliCPU + 999) / 1000), CPU: float64(z.MilliCPU) / 1000, Memory: float64(z.Memory) / (1 << 30),
 		}
 	}))
 }

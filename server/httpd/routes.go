@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -21,6 +22,8 @@ func (s *Server) routes() http.Handler {
 	r.MethodNotAllowed(s.quick(noMethod))
 	r.Get("/healthz", s.quick(s.health))
 	r.Get("/log-sessions/{token}", s.stream(s.readLog))
+	r.Get("/terminals/{token}", s.stream(s.attachByTicket))
+	r.Post("/invitations/accept", s.quick(s.join)) // proven by the invitation's code
 	r.Group(func(r chi.Router) {
 		r.Use(s.authenticate)
 		r.Get("/version", s.quick(s.version))
@@ -35,6 +38,8 @@ func (s *Server) routes() http.Handler {
 		r.Post("/accounts", s.quick(s.createAccount))
 		r.Get("/apps", s.quick(s.apps))
 		r.Post("/apps", s.quick(s.createApp))
+		r.Get("/master-key", s.quick(s.masterKey))
+		r.Post("/master-key/rotate", s.quick(s.rotateMasterKey))
 		r.Route("/apps/{app}", s.appRoutes)
 		s.accountRoutes(r)
 	})
@@ -44,12 +49,8 @@ func (s *Server) routes() http.Handler {
 func (s *Server) appRoutes(r chi.Router) {
 	r.Get("/", s.quick(s.app))
 	r.Delete("/", s.patient(s.destroyApp))
-	r.Get("/config-vars", s.quick(s.config))
-	r.Patch("/config-vars", s.patient(s.setConfig))
-	r.Get("/releases", s.quick(s.releases))
-	r.Post("/releases", s.patient(s.rollback))
-	r.Get("/releases/{release}", s.quick(s.release))
-	r.Get("/releases/{release}/config-vars", s.quick(s.releaseConfig))
+	s.configRoutes(r)
+	s.releaseRoutes(r)
 	r.Get("/formation", s.quick(s.formation))
 	r.Patch("/formation", s.quick(s.scale))
 	r.Get("/formation/{type}", s.quick(s.formationOne))
@@ -58,6 +59,7 @@ func (s *Server) appRoutes(r chi.Router) {
 	r.Delete("/dynos", s.quick(s.restart))
 	r.Get("/dynos/{dyno}", s.quick(s.dyno))
 	r.Delete("/dynos/{dyno}", s.quick(s.restart))
+	r.Post("/dynos/{dyno}/actions/stop", s.quick(s.stopDyno))
 	r.Get("/builds", s.quick(s.builds))
 	r.Get("/builds/{build}", s.quick(s.build))
 	r.Get("/deploys", s.quick(s.deploys))
@@ -71,6 +73,24 @@ func (s *Server) appRoutes(r chi.Router) {
 	s.adminRoutes(r)
 	s.drainRoutes(r)
 	s.cronRoutes(r)
+}
+
+// Route is one thing that the API answers: "GET" "/apps/{app}/releases".
+type Route struct{ Method, Pattern string }
+
+// Routes lists everything that the API answers, so that whoever checks it need
+// not be told of a new one.
+func (s *Server) Routes() ([]Route, error) {
+	var all []Route
+	walk := func(method, pattern string, _ http.Handler, _ ...func(http.Handler) http.Handler) error {
+		all = append(all, Route{method, pattern})
+		return nil
+	}
+	tree, ok := s.handler.(chi.Routes)
+	if !ok {
+		return nil, errors.New("the API's handler has no routes")
+	}
+	return all, chi.Walk(tree, walk)
 }
 
 // quick bounds what only reads or writes rows.

@@ -14,7 +14,12 @@ type Services interface {
 	Keys
 	Apps
 	Configs
+	TypedConfigs
+	StagedConfigs
+	ConfigFiles
+	MasterKeys
 	Releases
+	ReleaseWork
 	Formations
 	Dynos
 	Builds
@@ -31,14 +36,14 @@ type Services interface {
 type Accounts interface {
 	Authenticate(ctx context.Context, secret string) (server.Actor, error)
 	Operator() server.Actor
-	CreateAccount(ctx context.Context, actor server.Actor, email string, admin bool) (server.Account, error)
+	CreateAccount(ctx context.Context, actor server.Actor, email string, admin bool, authorizedKey string) (server.Account, error)
 	FindAccount(ctx context.Context, actor server.Actor, ident string) (server.Account, error)
 }
 
 // Keys knows their SSH keys.
 type Keys interface {
 	Keys(ctx context.Context, actor server.Actor) ([]server.Key, error)
-	AddKey(ctx context.Context, actor server.Actor, owner server.Account, authorizedKey string) (server.Key, error)
+	AddKey(ctx context.Context, actor server.Actor, authorizedKey string) (server.Key, error)
 	RemoveKey(ctx context.Context, actor server.Actor, ident string) (server.Key, error)
 }
 
@@ -75,6 +80,7 @@ type Dynos interface {
 	Instances(ctx context.Context, actor server.Actor, app string) ([]server.Instance, error)
 	Instance(ctx context.Context, actor server.Actor, app, ident string) (server.Instance, error)
 	Restart(ctx context.Context, actor server.Actor, app, ident string) error
+	StopDyno(ctx context.Context, actor server.Actor, app, ident string) error
 }
 
 // Builds reads builds.

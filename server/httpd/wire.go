@@ -53,7 +53,7 @@ func (s *Server) wireApp(a server.App) api.App {
 		ID: a.ID, Name: a.Name, BuildStack: stack, Stack: stack,
 		Owner:  api.UserRef{ID: a.OwnerID, Email: a.OwnerEmail},
 		Region: api.Ref{ID: named("region", api.RegionName), Name: api.RegionName},
-		GitURL: s.cfg.GitURL(a.Name), WebURL: s.cfg.WebURL(a.Name),
+		GitURL: s.cfg.GitURL(a.Name), WebURL: s.cfg.WebURL(a.Name), Maintenance: a.Maintenance, Locked: a.Locked,
 		CreatedAt: stamp(a.CreatedAt), UpdatedAt: stamp(a.UpdatedAt),
 	}
 	if !a.ReleasedAt.IsZero() {
@@ -75,6 +75,9 @@ func wireRelease(r server.Release) api.Release {
 	if r.BuildID != "" {
 		out.Slug = &api.Ref{ID: r.BuildID}
 	}
+	if _, ok := r.Processes[server.ReleaseType]; ok {
+		out.OutputStreamURL = optional("/apps/" + r.AppID + "/releases/" + r.ID + "/output")
+	}
 	return out
 }
 
@@ -90,7 +93,7 @@ func wireDyno(i server.Instance) api.Dyno {
 		ID: i.ID, App: api.Ref{ID: i.AppID, Name: i.App}, Type: i.Type, Size: i.Size, Command: i.Command,
 		Name:    i.Type + "." + strconv.Itoa(i.Ordinal),
 		Release: api.ReleaseRef{ID: i.ReleaseID, Version: i.Release}, State: dynoState(i.State),
-		Reason: i.Reason, Crashes: i.Crashes, CreatedAt: stamp(i.CreatedAt), UpdatedAt: stamp(i.UpdatedAt),
+		OneOff: i.OneOff, Reason: i.Reason, Crashes: i.Crashes, CreatedAt: stamp(i.CreatedAt), UpdatedAt: stamp(i.UpdatedAt),
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
 	"sync"
@@ -24,21 +23,25 @@ const maxCursors = 512
 // little, and a thousand quiet apps hold no descriptor.
 type appLog struct {
 	id, dir string
-	cfg     Config
+	store   *Store
 
 	mu        sync.Mutex
-	segs      []segment // oldest first; the last one is written to
-	pending   []byte    // records not yet written
-	lines     int       // records in pending
-	dirty     bool      // in the store's list of logs to flush
+	maxBytes  int64         // kept at most
+	maxAge    time.Duration // kept so long
+	segs      []segment     // oldest first; the last one is written to
+	bytes     int64         // in all segments
+	begun     time.Time     // when the last segment got its first line; zero: it has none
+	pending   []byte        // records not yet written
+	lines     int           // records in pending
+	dirty     bool          // in the store's list of logs to flush
 	cursors   map[string]time.Time
 	followers map[*follower]struct{}
 	gone      bool // dropped: takes nothing any more
 }
 
-func newAppLog(cfg Config, id, dir string) *appLog {
+func newAppLog(s *Store, id, dir string) *appLog {
 	return &appLog{
-		id: id, dir: dir, cfg: cfg,
+		id: id, dir: dir, store: s, maxBytes: s.cfg.MaxBytes, maxAge: s.cfg.MaxAge,
 		cursors: map[string]time.Time{}, followers: map[*follower]struct{}{},
 	}
 }
@@ -49,13 +52,30 @@ func (a *appLog) open() error {
 	if err != nil || len(segs) == 0 {
 		return err
 	}
-	cursors, err := recoverSegment(a.dir, &segs[len(segs)-1])
+	a.cursors, a.begun, err = recoverSegment(a.dir, &segs[len(segs)-1])
 	if err != nil {
 		return err
 	}
-	a.segs, a.cursors = segs, cursors
+	a.segs = segs
+	for _, s := range segs {
+		a.grow(s.size)
+	}
 	return nil
 }
+
+// grow counts bytes that were written, or negative ones that were removed.
+func (a *appLog) grow(n int64) {
+	a.bytes += n
+	a.store.total.Add(n)
+}
+
+// segmentBytes is the size at which a new segment begins: a small limit is
+// kept in small steps.
+func (a *appLog) segmentBytes() int64 { return min(a.store.cfg.SegmentBytes, max(a.maxBytes/4, 4<<10)) }
+
+// maxPending is the bytes that wait in memory before the one who appends
+// writes them.
+func (a *appLog) maxPending() int { return int(min(256<<10, a.segmentBytes()/4)) }
 
 // add takes one line: to the followers at once, to the disk with the next
 // flush. The caller holds mu.
@@ -72,7 +92,7 @@ func (a *appLog) add(l server.LogLine) error {
 			f.push(l)
 		}
 	})
-	if len(a.pending) < a.cfg.maxPending() {
+	if len(a.pending) < a.maxPending() {
 		return nil
 	}
 	return a.flush()
@@ -98,7 +118,7 @@ func (a *appLog) flush() error {
 	}
 	batch, lines := a.pending, a.lines
 	a.pending, a.lines = nil, 0
-	if cap(batch) <= a.cfg.maxPending()*2 {
+	if cap(batch) <= a.maxPending()*2 {
 		a.pending = batch[:0:cap(batch)]
 	}
 	if err := a.write(batch); err != nil {
@@ -113,15 +133,26 @@ func (a *appLog) write(batch []byte) error {
 			return err
 		}
 	}
-	if n := len(a.segs); n == 0 || a.segs[n-1].size+int64(len(batch)) > a.cfg.SegmentBytes {
+	if n := len(a.segs); n == 0 || a.segs[n-1].size+int64(len(batch)) > a.segmentBytes() {
 		return a.rotate(batch)
 	}
 	s := &a.segs[len(a.segs)-1]
 	if err := appendFile(s.path(a.dir), batch, s.size, 0); err != nil {
 		return err
 	}
-	s.size += int64(len(batch))
+	a.wrote(len(batch), true)
 	return nil
+}
+
+// wrote notes n bytes at the end of the last segment.
+func (a *appLog) wrote(n int, lines bool) {
+	s, now := &a.segs[len(a.segs)-1], time.Now()
+	s.size += int64(n)
+	s.modified = now
+	a.grow(int64(n))
+	if lines && a.begun.IsZero() {
+		a.begun = now
+	}
 }
 
 // rotate begins a new segment with the cursors and the batch, then removes
@@ -135,13 +166,13 @@ func (a *appLog) rotate(batch []byte) error {
 	if err := appendFile(next.path(a.dir), content, 0, os.O_CREATE); err != nil {
 		return err
 	}
-	next.size = int64(len(content))
-	a.segs = append(a.segs, next)
-	for len(a.segs) > a.cfg.Segments {
-		if err := os.Remove(a.segs[0].path(a.dir)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	a.segs, a.begun = append(a.segs, next), time.Time{}
+	a.wrote(len(content), len(batch) > 0)
+	// The new segment is counted as full: it is to grow within the limit.
+	for a.bytes-int64(len(content))+a.segmentBytes() > a.maxBytes && len(a.segs) > 1 {
+		if !a.removeOldest() {
 			return nil // the lines are stored; the next rotation tries again
 		}
-		a.segs = a.segs[1:]
 	}
 	return nil
 }

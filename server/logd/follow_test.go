@@ -16,7 +16,7 @@ import (
 // TestFollowHasNoSeam joins followers while lines are appended: each sees
 // every line from its first one on, once and in order.
 func TestFollowHasNoSeam(t *testing.T) {
-	s, _ := open(t, logd.Config{Dir: t.TempDir(), SegmentBytes: 64 << 10, Segments: 64, FollowerLines: 1 << 20, FollowerBytes: 1 << 30})
+	s, _ := open(t, logd.Config{Dir: t.TempDir(), SegmentBytes: 64 << 10, FollowerLines: 1 << 20, FollowerBytes: 1 << 30})
 	const lines, followers = 5000, 8
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

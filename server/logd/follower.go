@@ -33,7 +33,7 @@ func newFollower(q server.LogQuery, maxLen, maxSize int) *follower {
 }
 
 func (f *follower) push(l server.LogLine) {
-	if !matches(f.q, l) {
+	if !f.q.Matches(l) {
 		return
 	}
 	f.mu.Lock()

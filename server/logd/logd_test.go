@@ -147,7 +147,7 @@ func TestLongLinesAreSplit(t *testing.T) {
 
 func TestRotationKeepsTheNewestAndTheCursors(t *testing.T) {
 	dir := t.TempDir()
-	cfg := logd.Config{Dir: dir, SegmentBytes: 4096, Segments: 3}
+	cfg := logd.Config{Dir: dir, SegmentBytes: 4096, MaxBytes: 3 * 4096}
 	s, stop := open(t, cfg)
 	quiet := line(0)
 	quiet.Instance, quiet.Text = "i-quiet", "said once"

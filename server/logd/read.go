@@ -34,12 +34,11 @@ func (s *Store) Read(ctx context.Context, q server.LogQuery, line func(server.Lo
 	if err != nil {
 		return err
 	}
+	if q.Joined != nil && f != nil {
+		q.Joined()
+	}
 	if q.Lines >= 0 {
-		lines, err := newest(a.dir, segs, q, q.Lines)
-		if err != nil {
-			return err
-		}
-		if err := each(ctx, lines, line); err != nil {
+		if err := s.history(ctx, a.dir, segs, q, line); err != nil {
 			return err
 		}
 	}
@@ -82,18 +81,6 @@ func (a *appLog) leave(f *follower) {
 	delete(a.followers, f)
 }
 
-func each(ctx context.Context, lines []server.LogLine, line func(server.LogLine) error) error {
-	for _, l := range lines {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if err := line(l); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Drop removes the log of an app for ever: its followers end, and lines that
 // come late are ignored.
 func (s *Store) Drop(appID string) {
@@ -120,6 +107,7 @@ func (s *Store) Drop(appID string) {
 func (a *appLog) drop() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.grow(-a.bytes)
 	a.gone, a.pending, a.segs = true, nil, nil
 	for f := range a.followers {
 		close(f.end)

@@ -1,7 +1,8 @@
 // Package logd keeps the newest log lines of every app on disk and tells
 // those who follow. One directory an app, append-only segments of readable
-// records in it (see record.go); the oldest segment is removed when a new one
-// begins, so an app never takes more than Segments × SegmentBytes.
+// records in it (see record.go); the oldest segments are removed when the app
+// has more than its limits of bytes and days, or all apps together too many
+// bytes (see retain.go).
 //
 // Lines are written within FlushEvery, to the page cache: a killed process
 // loses at most that much, and lines of instances are fetched again from
@@ -27,34 +28,38 @@ import (
 type Config struct {
 	Dir           string        // one directory an app inside it
 	SegmentBytes  int64         // size at which a new segment begins; 2 MiB
-	Segments      int           // kept per app; 4
+	MaxBytes      int64         // kept of an app without limits of its own; 100 MiB
+	MaxAge        time.Duration // kept so long of an app without limits of its own; 7 days
+	TotalBytes    int64         // kept of all apps together; 10 GiB
 	FlushEvery    time.Duration // longest time a line waits in memory; 100 ms
-	FollowerLines int           // lines a follower may be behind; 2,048
-	FollowerBytes int           // bytes of text a follower may be behind; 1 MiB
+	FollowerLines int           // lines a follower may be behind; 16,384
+	FollowerBytes int           // bytes of text a follower may be behind; 4 MiB
 }
 
 func (c Config) withDefaults() Config {
 	if c.SegmentBytes <= 0 {
 		c.SegmentBytes = 2 << 20
 	}
-	if c.Segments <= 0 {
-		c.Segments = 4
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = 100 << 20
+	}
+	if c.MaxAge <= 0 {
+		c.MaxAge = 7 * 24 * time.Hour
+	}
+	if c.TotalBytes <= 0 {
+		c.TotalBytes = 10 << 30
 	}
 	if c.FlushEvery <= 0 {
 		c.FlushEvery = 100 * time.Millisecond
 	}
 	if c.FollowerLines <= 0 {
-		c.FollowerLines = 2048
+		c.FollowerLines = 16 << 10
 	}
 	if c.FollowerBytes <= 0 {
-		c.FollowerBytes = 1 << 20
+		c.FollowerBytes = 4 << 20
 	}
 	return c
 }
-
-// maxPending is the bytes of an app that wait in memory before the one who
-// appends writes them.
-func (c Config) maxPending() int { return int(min(256<<10, c.SegmentBytes/4)) }
 
 // maxDropped bounds the ids of dropped apps that are remembered.
 const maxDropped = 4096
@@ -64,6 +69,8 @@ type Store struct {
 	cfg     Config
 	log     *slog.Logger
 	wake    chan struct{} // holds one token when a log became dirty
+	total   atomic.Int64  // bytes in all segments
+	scans   chan struct{} // one token per search at once
 	stopped atomic.Bool   // Run has ended: appending writes at once
 
 	mu      sync.RWMutex
@@ -89,7 +96,7 @@ func New(cfg Config, log *slog.Logger) (*Store, error) {
 		return nil, fmt.Errorf("make log directory: %w", err)
 	}
 	s := &Store{
-		cfg: cfg, log: log, wake: make(chan struct{}, 1),
+		cfg: cfg, log: log, wake: make(chan struct{}, 1), scans: make(chan struct{}, maxScans),
 		apps: map[string]*appLog{}, dropped: map[string]struct{}{},
 	}
 	entries, err := os.ReadDir(cfg.Dir)
@@ -115,7 +122,7 @@ func (s *Store) openEntry(e os.DirEntry) error {
 	if !e.IsDir() || !validID(e.Name()) {
 		return nil
 	}
-	a := newAppLog(s.cfg, e.Name(), path)
+	a := newAppLog(s, e.Name(), path)
 	if err := a.open(); err != nil {
 		return fmt.Errorf("open log of app %s: %w", e.Name(), err)
 	}
@@ -123,18 +130,24 @@ func (s *Store) openEntry(e os.DirEntry) error {
 	return nil
 }
 
-// Run writes what was appended until ctx ends, then the rest. Nothing is
-// timed while nothing is appended. Run it once.
+// Run writes what was appended until ctx ends, then the rest, and removes
+// what is beyond the limits. Run it once.
 func (s *Store) Run(ctx context.Context) error {
 	timer := time.NewTimer(s.cfg.FlushEvery)
 	timer.Stop()
 	defer timer.Stop()
+	sweep := time.NewTicker(sweepEvery)
+	defer sweep.Stop()
+	s.expire(time.Now())
 	for {
 		select {
 		case <-ctx.Done():
 			s.stopped.Store(true)
 			s.flushDirty()
 			return nil
+		case <-sweep.C:
+			s.expire(time.Now())
+			continue
 		case <-s.wake:
 		}
 		timer.Reset(s.cfg.FlushEvery)
@@ -143,6 +156,7 @@ func (s *Store) Run(ctx context.Context) error {
 		case <-timer.C:
 		}
 		s.flushDirty()
+		s.shrink()
 	}
 }
 
@@ -244,7 +258,7 @@ func (s *Store) app(id string) *appLog {
 	if _, gone := s.dropped[id]; gone || !validID(id) {
 		return nil
 	}
-	a = newAppLog(s.cfg, id, filepath.Join(s.cfg.Dir, id))
+	a = newAppLog(s, id, filepath.Join(s.cfg.Dir, id))
 	s.apps[id] = a
 	return a
 }

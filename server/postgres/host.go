@@ -33,15 +33,21 @@ func (s *Store) EnsureHost(ctx context.Context, h scheduler.Host) (scheduler.Hos
 // know to do so.
 func (s *Store) Assigned(ctx context.Context, hostID string) ([]server.Placed, error) {
 	list, err := many(ctx, s.pool, func(row pgx.CollectableRow) (p server.Placed, err error) {
-		in := &p.Instance
+		in, run := &p.Instance, server.Run{}
 		err = row.Scan(&in.ID, &in.AppID, &in.App, &in.ReleaseID, &in.Release, &in.Type, &in.Ordinal, &in.HostID, &in.State,
-			&p.Memory, &in.Size, &p.Slot, &p.DataKey, &p.Config, &p.Release.Image, &p.Release.Processes, &p.Release.Commit)
+			&p.Memory, &in.Size, &p.Slot, &p.DataKey, &p.Config, &p.Files, &p.Release.Image, &p.Release.Processes, &p.Release.Commit, &p.Settings,
+			&in.OneOff, &run.Command, &run.Argv, &run.Attach, &run.TTY, &run.TimeLimit, &p.RunEnv)
 		p.Release.ID, p.Release.Version = in.ReleaseID, in.Release
 		p.MilliCPU = s.size(in.Size).MilliCPU
+		if in.OneOff {
+			run.ID, run.AppID, run.App, run.Type, run.Ordinal = in.ID, in.AppID, in.App, in.Type, in.Ordinal
+			p.Run = &run
+		}
 		return p, err
 	}, `select i.id, i.app_id, p.name, i.release_id, r.version, i.type, i.ordinal, i.host_id::text, i.state,
-		i.memory, i.size, p.slot, p.data_key, r.config, r.image, r.processes, r.commit
-		from instances i join apps p on p.id = i.app_id join releases r on r.id = i.release_id
+		i.memory, i.size, p.slot, p.data_key, r.config, r.files, r.image, r.processes, r.commit, p.settings,
+		i.one_off, coalesce(o.command, ''), coalesce(o.argv, '[]'), coalesce(o.attach, false), coalesce(o.tty, false), coalesce(o.time_limit, '0'), o.env
+		from instances i join apps p on p.id = i.app_id join releases r on r.id = i.release_id left join runs o on o.id = i.id
 		where i.host_id = $1 order by i.created_at, i.id`, uuidOf(hostID))
 	return list, err
 }
@@ -84,14 +90,18 @@ func (s *Store) report(ctx context.Context, hostID string, r agent.Status) (*ser
 		}
 		from := in.State
 		in.Reason, in.ExitCode = r.Reason, r.ExitCode
-		if in.State, err = advance(ctx, tx, in, r); err != nil {
+		follow := advance
+		if in.OneOff {
+			follow = advanceRun
+		}
+		if in.State, err = follow(ctx, tx, in, r); err != nil {
 			return err
 		}
 		if in.State == "" {
 			return nil
 		}
-		if in.State != from {
-			t = &server.Transition{Instance: in, From: from, To: in.State}
+		if in.State != removed && (in.State != from || r.State == agent.Stopping) {
+			t = &server.Transition{Instance: in, From: from, To: in.State, Notes: r.Notes}
 			if err := event(ctx, tx, appID, "", "paas", "instance."+in.State, fmt.Sprintf("%s.%d v%d %s", in.Type, in.Ordinal, in.Release, r.Reason)); err != nil {
 				return err
 			}
@@ -123,6 +133,8 @@ func advance(ctx context.Context, tx pgx.Tx, in server.Instance, r agent.Status)
 	case (r.State == agent.Crashed || r.State == agent.Stopped) && going:
 		_, err := tx.Exec(ctx, `delete from instances where id = $1`, in.ID)
 		return "down", err
+	case r.State == agent.Stopping && in.State == "stopping":
+		return in.State, nil // known: told for the log
 	default:
 		return "", nil
 	}

@@ -7,19 +7,22 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"paas/scheduler"
 	"paas/server"
 )
 
 const instanceQuery = `select i.id, i.app_id, p.name, i.release_id, r.version, i.type, i.ordinal, coalesce(i.host_id::text, ''), i.state,
 	i.replace, i.one_off, i.addr, i.reason, i.exit_code, i.crashes, i.size, i.created_at, i.updated_at,
-	coalesce(r.image, '{}'), r.processes
+	coalesce(r.image, '{}'), r.processes, case when i.one_off then (select command from runs where id = i.id) else '' end
 	from instances i join apps p on p.id = i.app_id join releases r on r.id = i.release_id `
 
 func scanInstance(row pgx.CollectableRow) (in server.Instance, err error) {
 	var r server.Release
 	err = row.Scan(&in.ID, &in.AppID, &in.App, &in.ReleaseID, &in.Release, &in.Type, &in.Ordinal, &in.HostID, &in.State,
-		&in.Replace, &in.OneOff, &in.Addr, &in.Reason, &in.ExitCode, &in.Crashes, &in.Size, &in.CreatedAt, &in.UpdatedAt, &r.Image, &r.Processes)
-	in.Command = server.CommandLine(r, in.Type)
+		&in.Replace, &in.OneOff, &in.Addr, &in.Reason, &in.ExitCode, &in.Crashes, &in.Size, &in.CreatedAt, &in.UpdatedAt, &r.Image, &r.Processes, &in.Command)
+	if !in.OneOff {
+		in.Command = server.CommandLine(r, in.Type)
+	}
 	return in, err
 }
 
@@ -36,7 +39,7 @@ func (s *Store) Replace(ctx context.Context, appID, ident, actor string) (n int,
 		if _, err := tx.Exec(ctx, `select 1 from apps where id = $1 for update`, appID); err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, `update instances set replace = true where app_id = $1 and state not in ('draining', 'stopping')
+		tag, err := tx.Exec(ctx, `update instances set replace = true where app_id = $1 and state not in ('draining', 'stopping') and not one_off
 			and ($2 = '' or id = $3 or type = $4 and ($5 = '' or ordinal::text = $5))`, appID, ident, uuidOf(ident), typ, ordinal)
 		if err != nil {
 			return err
@@ -50,6 +53,40 @@ func (s *Store) Replace(ctx context.Context, appID, ident, actor string) (n int,
 		return touch(ctx, tx, appID)
 	})
 	return n, err
+}
+
+// StopInstance takes one of the formation out: a web instance that serves
+// answers what it has begun, everything else is told to stop at once.
+func (s *Store) StopInstance(ctx context.Context, appID, id, actor string) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `select 1 from apps where id = $1 for update`, uuidOf(appID)); err != nil {
+			return err
+		}
+		in, err := one(ctx, tx, scanInstance, "instance", instanceQuery+`where i.app_id = $1 and i.id = $2 and not i.one_off`, uuidOf(appID), uuidOf(id))
+		if err != nil {
+			return err
+		}
+		op := scheduler.Op{Kind: scheduler.OpStop, Instance: in.ID}
+		switch {
+		case in.State == string(scheduler.Pending) || in.State == string(scheduler.Crashed):
+			op.Kind = scheduler.OpDrop
+		case in.State == string(scheduler.Up) && in.Type == "web":
+			op.Kind = scheduler.OpDrain
+		}
+		host, err := s.apply(ctx, tx, appID, op)
+		if err != nil {
+			return err
+		}
+		if host != "" {
+			if err := notify(ctx, tx, server.HostTopic(host)); err != nil {
+				return err
+			}
+		}
+		if err := event(ctx, tx, appID, "", actor, "instance.stop", fmt.Sprintf("%s.%d", in.Type, in.Ordinal)); err != nil {
+			return err
+		}
+		return touch(ctx, tx, appID)
+	})
 }
 
 // Formation lists an app's process types.

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"paas/builder"
 	"paas/scheduler"
 	"paas/scheduler/agent"
 	"paas/server"
@@ -148,7 +149,7 @@ func (w *world) roll(owner, commit string) server.Deploy {
 	w.t.Helper()
 	w.push(commit)
 	d := w.claim(owner)
-	w.must(w.Built(w.ctx, *d, owner, server.Image{Digest: "sha256:" + commit, Cmd: []string{"run"}, Arch: "amd64"}))
+	w.must(w.Built(w.ctx, *d, owner, server.Image{Digest: "sha256:" + commit, Cmd: []string{"run"}, Arch: "amd64"}, builder.Manifest{}))
 	r, err := w.WriteRelease(w.ctx, *d, owner, draft)
 	w.must(err)
 	return r
@@ -207,7 +208,7 @@ func TestOneRolloutAtATime(t *testing.T) {
 	}
 	w.push("bbbbbbbb")
 	b := w.claim("one")
-	w.must(w.Built(w.ctx, *b, "one", server.Image{Digest: "sha256:b"}))
+	w.must(w.Built(w.ctx, *b, "one", server.Image{Digest: "sha256:b"}, builder.Manifest{}))
 	if _, err := w.WriteRelease(w.ctx, *b, "one", draft); !errors.Is(err, server.ErrBusy) {
 		t.Fatalf("second rollout: %v, want ErrBusy", err)
 	}
@@ -235,7 +236,7 @@ func TestLeaseFencesOldWorker(t *testing.T) {
 	if again == nil || again.ID != d.ID || again.Attempts != 2 {
 		t.Fatalf("after the lease: %+v", again)
 	}
-	if err := w.Built(w.ctx, *d, "old", server.Image{Digest: "sha256:x"}); !errors.Is(err, server.ErrLost) {
+	if err := w.Built(w.ctx, *d, "old", server.Image{Digest: "sha256:x"}, builder.Manifest{}); !errors.Is(err, server.ErrLost) {
 		t.Fatalf("the old worker wrote: %v", err)
 	}
 	w.must(w.Abandon(w.ctx, "new"))

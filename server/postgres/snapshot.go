@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"paas/builder"
 	"paas/scheduler"
 	"paas/server"
 )
@@ -29,6 +30,9 @@ func (s *Store) Snapshot(ctx context.Context, appID string) (server.Snapshot, er
 			return err
 		}
 		if err := s.loadInstances(ctx, tx, &snap); err != nil {
+			return err
+		}
+		if snap.Domains, err = many(ctx, tx, pgx.RowTo[string], `select hostname from domains where app_id = $1 order by hostname`, appID); err != nil {
 			return err
 		}
 		snap.State.Hosts, err = many(ctx, tx, scanHost, hostQuery+`order by h.name`)
@@ -72,8 +76,8 @@ func (s *Store) loadWants(ctx context.Context, tx pgx.Tx, snap *server.Snapshot)
 		if err := rows.Scan(&typ, &n, &size); err != nil {
 			return err
 		}
-		if _, ok := snap.Target.Processes[typ]; !ok {
-			continue // a type the target does not have
+		if _, ok := snap.Target.Processes[typ]; !ok || typ == builder.ReleaseType {
+			continue // a type the target does not have, or does not keep running
 		}
 		z := s.size(size)
 		snap.Formed[typ] = n
@@ -95,7 +99,8 @@ func (s *Store) size(name string) server.Size {
 func (s *Store) loadInstances(ctx context.Context, tx pgx.Tx, snap *server.Snapshot) error {
 	snap.Addrs, snap.Names = map[string]string{}, map[string]string{}
 	rows, err := tx.Query(ctx, `select id::text, release_id::text, type, ordinal, coalesce(host_id::text, ''), state, replace, reason,
-		crashes, coalesce(up_at, '-infinity'), updated_at, milli_cpu, memory, addr from instances where app_id = $1 order by created_at`, snap.App.ID)
+		crashes, coalesce(up_at, '-infinity'), updated_at, milli_cpu, memory, addr, one_off,
+		coalesce((select image->>'arch' from releases r where r.id = release_id), '') from instances where app_id = $1 order by created_at`, snap.App.ID)
 	if err != nil {
 		return err
 	}
@@ -106,7 +111,7 @@ func (s *Store) loadInstances(ctx context.Context, tx pgx.Tx, snap *server.Snaps
 		var up infTime
 		var addr string
 		err := rows.Scan(&in.ID, &in.Release, &in.Type, &in.Ordinal, &in.Host, &in.State, &in.Replace, &in.Reason,
-			&in.Crashes, &up, &in.Since, &in.MilliCPU, &in.Memory, &addr)
+			&in.Crashes, &up, &in.Since, &in.MilliCPU, &in.Memory, &addr, &in.OneOff, &in.Arch)
 		if err != nil {
 			return err
 		}

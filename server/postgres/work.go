@@ -103,13 +103,14 @@ func hold(ctx context.Context, tx pgx.Tx, d server.Deploy, owner string) (server
 	return deployByID(ctx, tx, d.ID)
 }
 
-// Built stores the image of the deploy's build.
-func (s *Store) Built(ctx context.Context, d server.Deploy, owner string, img server.Image) error {
+// Built stores the image of the deploy's build and the commit's manifest.
+func (s *Store) Built(ctx context.Context, d server.Deploy, owner string, img server.Image, m builder.Manifest) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error {
 		if _, err := hold(ctx, tx, d, owner); err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, `update builds set status = 'succeeded', image = $2, updated_at = now() where id = $1 and status = 'pending'`, d.BuildID, img)
+		tag, err := tx.Exec(ctx, `update builds set status = 'succeeded', image = $2, manifest = $3, updated_at = now()
+			where id = $1 and status = 'pending'`, d.BuildID, img, m)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
@@ -126,7 +127,7 @@ func (s *Store) WriteRelease(ctx context.Context, d server.Deploy, owner string,
 		if err != nil {
 			return err
 		}
-		if d.State == server.DeployRolling || d.State == server.DeployLive {
+		if d.State == server.DeployRolling || d.State == server.DeployLive || d.ReleaseID != "" {
 			out = d // an earlier attempt committed and could not tell
 			return nil
 		}
@@ -174,9 +175,12 @@ func (s *Store) loadDraft(ctx context.Context, tx pgx.Tx, d server.Deploy) (serv
 	dr := server.Draft{Deploy: d, ReleaseID: uuid.NewString()}
 	var current string
 	err := tx.QueryRow(ctx, `select p.last_version + 1, p.data_key, p.current_release::text, d.patch,
-		(select patch from staged_config where app_id = p.id)
-		from apps p join deploys d on d.app_id = p.id where d.id = $1`, d.ID).Scan(&dr.Version, &dr.DataKey, &current, &dr.Patch, &dr.Staged)
+		p.settings
+		from apps p join deploys d on d.app_id = p.id where d.id = $1`, d.ID).Scan(&dr.Version, &dr.DataKey, &current, &dr.Patch, &dr.Settings)
 	if err != nil {
+		return dr, err
+	}
+	if dr.Staged, err = many(ctx, tx, scanStaged, stagedQuery, d.AppID); err != nil {
 		return dr, err
 	}
 	if dr.Current, dr.CurrentConfig, dr.CurrentFiles, err = releaseWithConfig(ctx, tx, current); err != nil {
@@ -226,8 +230,12 @@ func (s *Store) insertRelease(ctx context.Context, tx pgx.Tx, dr server.Draft, c
 	if err := s.formTypes(ctx, tx, d.AppID, c); err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `update deploys set state = 'rolling', release_id = $2, deadline_at = now() + $3::interval, updated_at = now() where id = $1`,
-		d.ID, dr.ReleaseID, c.Deadline)
+	next := server.DeployRolling
+	if _, first := c.Processes[server.ReleaseType]; first {
+		next = server.DeployReleasing
+	}
+	_, err = tx.Exec(ctx, `update deploys set state = $4, release_id = $2, deadline_at = now() + $3::interval, updated_at = now() where id = $1`,
+		d.ID, dr.ReleaseID, c.Deadline, next)
 	if image == nil {
 		_, err = tx.Exec(ctx, `update deploys set state = 'live', release_id = $2, updated_at = now() where id = $1`, d.ID, dr.ReleaseID)
 		if err == nil {
@@ -235,6 +243,9 @@ func (s *Store) insertRelease(ctx context.Context, tx pgx.Tx, dr server.Draft, c
 		}
 	}
 	if err != nil {
+		return err
+	}
+	if err := takeStaged(ctx, tx, d, image == nil); err != nil {
 		return err
 	}
 	if err := event(ctx, tx, d.AppID, d.ID, d.User, "release.created", fmt.Sprintf("v%d %s", dr.Version, c.Description)); err != nil {
@@ -250,6 +261,9 @@ func (s *Store) insertRelease(ctx context.Context, tx pgx.Tx, dr server.Draft, c
 // app.json says, else one web and none of the others (Heroku).
 func (s *Store) formTypes(ctx context.Context, tx pgx.Tx, appID string, c server.Content) error {
 	for t := range c.Processes {
+		if t == builder.ReleaseType {
+			continue // runs once for each release
+		}
 		n, size := 0, s.sizes[0].Name
 		if t == "web" {
 			n = 1
@@ -275,7 +289,10 @@ func makeCurrent(ctx context.Context, tx pgx.Tx, appID, releaseID string, image 
 	}
 	_, err := tx.Exec(ctx, `update apps set current_release = $2, updated_at = now(),
 		released_at = case when $3 then now() else released_at end where id = $1`, appID, releaseID, image)
-	return err
+	if err != nil {
+		return err
+	}
+	return syncCrons(ctx, tx, appID, releaseID)
 }
 
 // Finish ends a deploy. Live makes its release the current one; said of a
@@ -349,8 +366,14 @@ func finish(ctx context.Context, tx pgx.Tx, d server.Deploy, o server.Outcome) e
 		err = makeCurrent(ctx, tx, d.AppID, d.ReleaseID, true)
 	default:
 		_, err = tx.Exec(ctx, `update releases set status = 'failed', reason = $2, updated_at = now() where id = $1`, d.ReleaseID, o.Reason)
+		if err == nil {
+			err = stopReleaseRun(ctx, tx, d)
+		}
 	}
 	if err != nil {
+		return err
+	}
+	if err := settleStaged(ctx, tx, d.ID, o.State == server.DeployLive); err != nil {
 		return err
 	}
 	if err := event(ctx, tx, d.AppID, d.ID, d.User, "deploy."+string(o.State), o.Reason); err != nil {

@@ -127,7 +127,8 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-var subnetCount = 0
+// subnetCount begins somewhere, for several test programs may run on a machine.
+var subnetCount = os.Getpid()
 
 func newPlatform(data string, flags ...string) *platform {
 	subnetCount++
@@ -147,7 +148,8 @@ func freeAddr() string {
 // start runs the binary until it says that it is ready.
 func (p *platform) start(extra ...string) error {
 	args := []string{"standalone", "--data-dir", p.data, "--domain", "localhost", "--http", p.http, "--ssh", p.ssh, "--api", p.api,
-		"--registry", p.registry, "--subnets", p.subnets, "--build-subnet", p.buildSubnet, "--buildkitd", built.buildkitd, "--boot-timeout", "5s", "--stop-timeout", "5s", "--drain-timeout", "5s"}
+		"--registry", p.registry, "--subnets", p.subnets, "--build-subnet", p.buildSubnet, "--buildkitd", built.buildkitd, "--boot-timeout", "5s", "--stop-timeout", "5s", "--drain-timeout", "5s",
+		"--drain-allow", collectorHost + "/32", "--log-rate", "100", "--size", "Tiny=64M,0.25", "--size", "Giant=4T,1"}
 	p.log = &lockedBuffer{}
 	p.cmd = exec.Command(built.paas, append(append(args, p.flags...), extra...)...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log

@@ -27,6 +27,7 @@ func TestScripts(t *testing.T) {
 			env.Vars = append(env.Vars, p.clientEnv(env.WorkDir)...)
 			env.Values["repos"] = map[string]*repo{}
 			env.Values["t"] = t
+			env.Values["live"] = map[string]func() (string, error){}
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
@@ -34,14 +35,33 @@ func TestScripts(t *testing.T) {
 			"push": func(ts *testscript.TestScript, _ bool, args []string) {
 				cmdPush(ts, p, args[0], args[1])
 			},
-			"file":     func(ts *testscript.TestScript, _ bool, args []string) { cmdFile(ts, args) },
-			"refused":  func(ts *testscript.TestScript, _ bool, args []string) { cmdRefused(ts, args) },
-			"paas":     func(ts *testscript.TestScript, neg bool, args []string) { cmdPaas(ts, neg, args) },
-			"login":    func(ts *testscript.TestScript, _ bool, _ []string) { login(ts, p) },
-			"get":      func(ts *testscript.TestScript, _ bool, args []string) { cmdGet(ts, p, args) },
-			"running":  func(ts *testscript.TestScript, _ bool, args []string) { cmdRunning(ts, p, args) },
-			"logged":   func(ts *testscript.TestScript, _ bool, args []string) { cmdLogged(ts, args) },
-			"stranger": func(ts *testscript.TestScript, _ bool, args []string) { cmdStranger(ts, p, args) },
+			"pushes":    processCmds(p)["pushes"],
+			"limits":    processCmds(p)["limits"],
+			"props":     configCmds(p)["props"],
+			"unseen":    configCmds(p)["unseen"],
+			"masterkey": configCmds(p)["masterkey"],
+			"ps":        processCmds(p)["ps"],
+			"collector": logCmds(p)["collector"],
+			"collected": logCmds(p)["collected"],
+			"prompt":    logCmds(p)["prompt"],
+			"searched":  logCmds(p)["searched"],
+			"file":      func(ts *testscript.TestScript, _ bool, args []string) { cmdFile(ts, args) },
+			"refused":   func(ts *testscript.TestScript, _ bool, args []string) { cmdRefused(ts, args) },
+			"paas":      func(ts *testscript.TestScript, neg bool, args []string) { cmdPaas(ts, neg, args) },
+			"login":     func(ts *testscript.TestScript, _ bool, _ []string) { login(ts, p) },
+			"get":       func(ts *testscript.TestScript, _ bool, args []string) { cmdGet(ts, p, args) },
+			"running":   func(ts *testscript.TestScript, _ bool, args []string) { cmdRunning(ts, p, args) },
+			"logged":    func(ts *testscript.TestScript, _ bool, args []string) { cmdLogged(ts, args) },
+			"browse":    func(ts *testscript.TestScript, _ bool, args []string) { cmdBrowse(ts, p, args) },
+			"cronid":    func(ts *testscript.TestScript, _ bool, args []string) { cmdCronID(ts, args) },
+			"cronran":   func(ts *testscript.TestScript, _ bool, args []string) { cmdCronRan(ts, args) },
+			"person":    accessCmds(p)["person"],
+			"keep":      accessCmds(p)["keep"],
+			"live":      accessCmds(p)["live"],
+			"ends":      accessCmds(p)["ends"],
+			"exits":     terminalCmds(p)["exits"],
+			"ssh":       terminalCmds(p)["ssh"],
+			"stranger":  func(ts *testscript.TestScript, _ bool, args []string) { cmdStranger(ts, p, args) },
 		},
 	})
 }

@@ -45,6 +45,16 @@ func TestRuntime(t *testing.T, s Subject) {
 		"environment byte for byte":  environment,
 		"prune":                      prune,
 		"many at once on one bridge": many,
+		"binary both ways":           attachBinary,
+		"attached streams":           attachStreams,
+		"end before the input":       attachEarlyEnd,
+		"terminal":                   attachTerminal,
+		"client leaves":              attachLeave,
+		"client does not read":       attachBackpressure,
+		"nobody to attach to":        attachAbsent,
+		"exec":                       execCodes,
+		"dial":                       dial,
+		"files":                      mounted,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, s) })
 	}

@@ -19,6 +19,7 @@ type Control struct {
 	statuses []agent.Status
 	lines    []agent.Line
 	cursors  map[string]time.Time
+	sessions chan agent.Session
 	refuse   int           // reports still to refuse
 	slow     time.Duration // each Log takes that long
 	change   chan struct{} // closed and replaced at each change
@@ -26,7 +27,7 @@ type Control struct {
 
 // NewControl makes one that knows nothing.
 func NewControl() *Control {
-	return &Control{sets: make(chan []agent.Assignment, 100), cursors: map[string]time.Time{}, change: make(chan struct{})}
+	return &Control{sets: make(chan []agent.Assignment, 100), cursors: map[string]time.Time{}, sessions: make(chan agent.Session), change: make(chan struct{})}
 }
 
 // Set gives the agent a new set of assignments.

@@ -32,7 +32,12 @@ func NewFake() *Fake {
 
 type fakeContainer struct {
 	state agent.Container // guarded by Fake.mu
+	begun bool            // guarded by Fake.mu
+	tty   bool
+	p     Process
+	life  context.Context
 	term  func()
+	hup   func()
 	kill  context.CancelFunc
 	ended chan struct{}
 	out   *fakeOutput
@@ -52,7 +57,7 @@ func (f *Fake) hook(ctx context.Context, op, instance string) error {
 }
 
 // SetHook gives a function to be called before each operation ("list",
-// "start", "stop", "wait", "logs", "prune"). It may fail or block it.
+// "start", "stop", "end", "wait", "logs", "attach", "exec", "dial", "prune"). It may fail or block it.
 func (f *Fake) SetHook(before func(ctx context.Context, op, instance string) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -118,28 +123,43 @@ func (f *Fake) Start(ctx context.Context, a agent.Assignment) (agent.Container, 
 	}
 	f.networks[a.Network.Name] = true
 	f.next++
-	f.starts[a.ID]++
 	life, kill := context.WithCancel(context.Background())
-	term := make(chan struct{})
+	term, hup := make(chan struct{}), make(chan struct{})
 	c := &fakeContainer{
-		term: sync.OnceFunc(func() { close(term) }), kill: kill, ended: make(chan struct{}), out: newFakeOutput(),
-		state: agent.Container{Instance: a.ID, Running: true, IP: address(f.next), Started: time.Now()},
+		tty: a.TTY, life: life, kill: kill, ended: make(chan struct{}), out: newFakeOutput(),
+		term: sync.OnceFunc(func() { close(term) }), hup: sync.OnceFunc(func() { close(hup) }),
+		state: agent.Container{Instance: a.ID},
 	}
 	f.containers[a.ID] = c
 	args := []string(nil)
 	if len(a.Command) > 1 {
 		args = a.Command[1:]
 	}
-	p := Process{Args: args, Env: a.Env, Host: c.state.IP, Out: c.out, Err: c.out, Term: term}
+	c.p = Process{Args: args, Env: a.Env, Host: address(f.next), In: strings.NewReader(""), Out: c.out, Err: c.out, Term: term, Hup: hup,
+		Files: map[string][]byte{}}
+	for _, file := range a.Files {
+		c.p.Files[file.Path] = file.Content
+	}
+	if !a.Attach {
+		f.launch(c, c.p)
+	}
+	return c.state, nil
+}
+
+// launch begins the process; f.mu is held.
+func (f *Fake) launch(c *fakeContainer, p Process) {
+	f.starts[c.state.Instance]++
+	c.begun = true
+	c.state.Running, c.state.IP, c.state.Started = true, p.Host, time.Now()
 	go func() {
-		code := Run(life, p)
+		code := Run(c.life, p)
 		c.out.close()
 		f.mu.Lock()
 		c.state.Running, c.state.ExitCode, c.state.IP = false, code, ""
 		f.mu.Unlock()
 		close(c.ended)
+		c.kill() // whatever else it runs
 	}()
-	return c.state, nil
 }
 
 // Port is one for the programs of this process to listen on: below those the
@@ -162,7 +182,40 @@ func (f *Fake) Stop(ctx context.Context, instance string, grace time.Duration) e
 	if err != nil {
 		return nil
 	}
+	if err := f.finish(ctx, c, grace); err != nil {
+		return err
+	}
+	c.reads.Wait()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.containers, instance)
+	return nil
+}
+
+// End is of agent.Runtime.
+func (f *Fake) End(ctx context.Context, instance string, grace time.Duration) error {
+	if err := f.hook(ctx, "end", instance); err != nil {
+		return err
+	}
+	c, err := f.find(instance)
+	if err != nil {
+		return nil
+	}
+	return f.finish(ctx, c, grace)
+}
+
+// finish ends a process if there is one.
+func (f *Fake) finish(ctx context.Context, c *fakeContainer, grace time.Duration) error {
+	f.mu.Lock()
+	begun := c.begun
+	f.mu.Unlock()
+	if !begun {
+		return ctx.Err()
+	}
 	if grace > 0 {
+		if c.tty {
+			c.hup()
+		}
 		c.term()
 		patience, cancel := context.WithTimeout(ctx, grace)
 		defer cancel()
@@ -176,10 +229,6 @@ func (f *Fake) Stop(ctx context.Context, instance string, grace time.Duration) e
 	}
 	c.kill()
 	<-c.ended
-	c.reads.Wait()
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.containers, instance)
 	return nil
 }
 

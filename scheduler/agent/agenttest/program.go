@@ -24,9 +24,16 @@ type Process struct {
 	Args []string          // mode and its arguments
 	Env  map[string]string // PORT among them
 	Host string            // address to listen on
+	In   io.Reader
 	Out  io.Writer
 	Err  io.Writer
 	Term <-chan struct{} // closed by SIGTERM
+	Hup  <-chan struct{} // closed by SIGHUP
+	// Size tells the terminal's rows and columns, of none 0; Resized that they
+	// have changed.
+	Size    func() (rows, cols uint16)
+	Resized <-chan struct{}
+	Files   map[string][]byte // of the fake, by path
 }
 
 // Run is the program; it returns the exit code. Modes:
@@ -43,6 +50,7 @@ type Process struct {
 //	flood          prints as fast as it can until SIGTERM
 //	long N         prints a line of N bytes, then "half" without a line end
 //	env            prints arguments and environment as JSON
+//	cat, sum, head, both, size, shell, file, spoil, hold, brood, wrap: see tools.go
 //	eat, fork, self: see below and self.go; they need a container
 func Run(ctx context.Context, p Process) int {
 	if len(p.Args) == 0 {
@@ -79,6 +87,9 @@ func Run(ctx context.Context, p Process) int {
 		return p.fork(ctx)
 	case "self":
 		return p.self()
+	}
+	if tool, ok := tools()[p.Args[0]]; ok {
+		return tool(p, ctx)
 	}
 	fmt.Fprintln(p.Err, "unknown mode", p.Args[0])
 	return 2

@@ -15,6 +15,7 @@ import (
 // engine only tells which there are: it was seen to call one running that had
 // ended. So each is inspected.
 func (r *Runtime) List(ctx context.Context) ([]agent.Container, error) {
+	kept := r.files.kept()
 	found, err := r.summaries(ctx)
 	if err != nil {
 		return nil, err
@@ -30,6 +31,7 @@ func (r *Runtime) List(ctx context.Context) ([]agent.Container, error) {
 		}
 		out = append(out, c)
 	}
+	r.sweepFiles(ctx, kept, out)
 	return out, nil
 }
 

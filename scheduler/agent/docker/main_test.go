@@ -50,6 +50,7 @@ var (
 	imageUser    string // as 1000:1000
 	serial       atomic.Int64
 	imageForce   = image.RemoveOptions{Force: true}
+	filesDir     string
 )
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -58,6 +59,10 @@ func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "agent-docker-test")
 	check(err)
 	defer os.RemoveAll(dir)
+	memory, err := os.MkdirTemp("/dev/shm", "agent-docker-test")
+	check(err)
+	defer os.RemoveAll(memory)
+	filesDir = filepath.Join(memory, "files")
 	bin := filepath.Join(dir, "prog")
 	build := exec.Command("go", "build", "-o", bin, "paas/scheduler/agent/agenttest/prog")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -175,7 +180,7 @@ func sweep() {
 }
 
 func config() docker.Config {
-	return docker.Config{Socket: socket, Cluster: cluster, RegistryAuth: map[string]docker.Credentials{registryHost: {User: user, Password: secret}}}
+	return docker.Config{Socket: socket, Cluster: cluster, FilesDir: filesDir, RegistryAuth: map[string]docker.Credentials{registryHost: {User: user, Password: secret}}}
 }
 
 func newRuntime(t testing.TB, cfg docker.Config) *docker.Runtime {

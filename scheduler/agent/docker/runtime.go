@@ -35,6 +35,10 @@ type Config struct {
 	// RegistryAuth holds the credentials to pull with, by registry host as it
 	// stands in image names ("127.0.0.1:5500").
 	RegistryAuth map[string]Credentials
+	// FilesDir is where the config files of instances are kept: a directory in
+	// memory that the engine sees under the same name, there while there are
+	// any. Empty: instances that have files do not start.
+	FilesDir string
 
 	// CallTimeout is the deadline of a quick call, 5 s when zero.
 	CallTimeout time.Duration
@@ -65,6 +69,7 @@ type Runtime struct {
 	// duplicate names is only a best effort.
 	netting chan struct{}
 	ulimit  ulimit
+	files   *files
 
 	mu      sync.Mutex
 	readers map[string]*reading // followers by instance, see logs.go
@@ -84,8 +89,13 @@ func New(cfg Config, log *slog.Logger) (*Runtime, error) {
 	if err != nil {
 		return nil, fmt.Errorf("docker: address %q: %w", cfg.Socket, err)
 	}
+	kept, err := newFiles(cfg.FilesDir)
+	if err != nil {
+		_ = cli.Close()
+		return nil, err
+	}
 	return &Runtime{
-		cfg: cfg, cli: cli, log: log,
+		cfg: cfg, cli: cli, log: log, files: kept,
 		negotiating: make(chan struct{}, 1),
 		netting:     make(chan struct{}, 1),
 		readers:     map[string]*reading{},

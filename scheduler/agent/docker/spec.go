@@ -28,6 +28,8 @@ type spec struct {
 	config   *container.Config
 	host     *container.HostConfig
 	network  *network.NetworkingConfig
+	attach   bool // create only
+	once     bool // must not run twice
 }
 
 func newSpec(cluster string, a agent.Assignment) (*spec, error) {
@@ -37,11 +39,16 @@ func newSpec(cluster string, a agent.Assignment) (*spec, error) {
 	if !strings.Contains(a.Image, "@sha256:") {
 		return nil, lasting("image %q is not named by its digest", a.Image)
 	}
+	if err := checkFiles(a.Files); err != nil {
+		return nil, err
+	}
 	env, err := environ(a.Env)
 	if err != nil {
 		return nil, err
 	}
 	s := &spec{
+		attach:  a.Attach,
+		once:    a.OneOff,
 		config:  config(cluster, a, env),
 		host:    hostConfig(a),
 		network: &network.NetworkingConfig{EndpointsConfig: map[string]*network.EndpointSettings{a.Network.Name: {}}},
@@ -75,6 +82,10 @@ func config(cluster string, a agent.Assignment, env []string) *container.Config 
 		// its own entrypoint only.
 		c.Entrypoint = a.Command
 	}
+	if a.Attach {
+		c.AttachStdin, c.AttachStdout, c.AttachStderr = true, true, true
+		c.OpenStdin, c.StdinOnce, c.Tty = true, true, a.TTY
+	}
 	return c
 }
 
@@ -82,6 +93,12 @@ func hostConfig(a agent.Assignment) *container.HostConfig {
 	memory := or(a.Limits.Memory, defaultMemory)
 	pids := or(a.Limits.Pids, defaultPids)
 	yes := true
+	logs := container.LogConfig{Type: "local", Config: map[string]string{
+		"max-size": "10m", "max-file": "3", "mode": "non-blocking", "max-buffer-size": "4m",
+	}}
+	if a.Attach {
+		logs = container.LogConfig{Type: "none"} // it is the client's and nobody else's
+	}
 	return &container.HostConfig{
 		NetworkMode:   container.NetworkMode(a.Network.Name),
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled}, // one boss: the scheduler
@@ -92,10 +109,8 @@ func hostConfig(a agent.Assignment) *container.HostConfig {
 		Tmpfs:         map[string]string{"/tmp": "rw,noexec,nosuid,nodev,size=64m,mode=1777"},
 		// With ports from 0 open to all, CAP_NET_BIND_SERVICE is not missed.
 		// The engine's default since 20.10, said here so that it holds.
-		Sysctls: map[string]string{"net.ipv4.ip_unprivileged_port_start": "0"},
-		LogConfig: container.LogConfig{Type: "local", Config: map[string]string{
-			"max-size": "10m", "max-file": "3", "mode": "non-blocking", "max-buffer-size": "4m",
-		}},
+		Sysctls:   map[string]string{"net.ipv4.ip_unprivileged_port_start": "0"},
+		LogConfig: logs,
 		Resources: container.Resources{
 			Memory:     memory,
 			MemorySwap: memory, // both together: no swap

@@ -14,20 +14,38 @@ import (
 
 // Start makes the instance run, once: a container of it that runs is returned
 // as it is, one that ran and ended too (Running is false then), and one that
-// never came to run is made anew.
+// never came to run is made anew. With a.Attach it is only made, for Attach to
+// start.
 func (r *Runtime) Start(ctx context.Context, a agent.Assignment) (agent.Container, error) {
 	s, err := newSpec(r.cfg.Cluster, a)
 	if err != nil {
 		return agent.Container{}, err
 	}
-	c, found, err := r.existing(ctx, a.ID)
+	c, found, err := r.existing(ctx, a)
 	if found || err != nil {
 		return c, err
 	}
 	if err := r.prepare(ctx, a); err != nil {
 		return agent.Container{}, err
 	}
-	c, err = r.launch(ctx, s)
+	if s.host.Mounts, err = r.files.write(a); err != nil {
+		return agent.Container{}, err
+	}
+	if c, err = r.launchOn(ctx, s, a); err != nil && !r.mayRun(s, err) {
+		err = errors.Join(err, r.files.remove(a.ID))
+	}
+	return c, err
+}
+
+// mayRun says that the start of what must not run twice failed in a way that
+// leaves open whether it runs: it stays for the next try to look at.
+func (r *Runtime) mayRun(s *spec, err error) bool {
+	return s.once && agent.KindOf(err) == agent.FaultEngine
+}
+
+// launchOn launches on the app's network, which may have to be made again.
+func (r *Runtime) launchOn(ctx context.Context, s *spec, a agent.Assignment) (agent.Container, error) {
+	c, err := r.launch(ctx, s)
 	if missing(err) && strings.Contains(err.Error(), "network") {
 		// Pruned under our hands: the last instance before this one had just
 		// gone. Now that it is known, once more.
@@ -40,8 +58,8 @@ func (r *Runtime) Start(ctx context.Context, a agent.Assignment) (agent.Containe
 }
 
 // existing finds the container of an earlier Start.
-func (r *Runtime) existing(ctx context.Context, instance string) (agent.Container, bool, error) {
-	id, err := r.find(ctx, instance)
+func (r *Runtime) existing(ctx context.Context, a agent.Assignment) (agent.Container, bool, error) {
+	id, err := r.find(ctx, a.ID)
 	if errors.Is(err, agent.ErrNoContainer) {
 		return agent.Container{}, false, nil
 	}
@@ -55,7 +73,7 @@ func (r *Runtime) existing(ctx context.Context, instance string) (agent.Containe
 	if err != nil {
 		return c, false, err
 	}
-	if ran {
+	if ran || a.Attach {
 		return c, true, nil
 	}
 	return c, false, r.remove(ctx, id)
@@ -76,10 +94,16 @@ func (r *Runtime) prepare(ctx context.Context, a agent.Assignment) error {
 func (r *Runtime) launch(ctx context.Context, s *spec) (agent.Container, error) {
 	for {
 		files := r.ulimit.files()
+		if s.attach {
+			files = r.ulimit.safe()
+		}
 		s.host.Ulimits = []*container.Ulimit{files}
 		c, err := r.attempt(ctx, s)
 		retry, first := r.ulimit.lower(err, files.Hard)
 		if !retry {
+			if err == nil && !s.attach {
+				r.ulimit.proven.Store(true)
+			}
 			return c, err
 		}
 		if first {
@@ -95,9 +119,13 @@ func (r *Runtime) attempt(ctx context.Context, s *spec) (agent.Container, error)
 	if err != nil {
 		return agent.Container{}, err
 	}
+	if s.attach {
+		c, _, err := r.inspect(ctx, id)
+		return c, err
+	}
 	c, err := r.run(ctx, id)
-	if err == nil {
-		return c, nil
+	if err == nil || r.mayRun(s, err) {
+		return c, err
 	}
 	// The caller's context may be what ended: the cleaning must not depend on it.
 	if rmErr := r.remove(context.WithoutCancel(ctx), id); rmErr != nil {
@@ -123,10 +151,8 @@ func (r *Runtime) create(ctx context.Context, s *spec) (string, error) {
 }
 
 func (r *Runtime) run(ctx context.Context, id string) (agent.Container, error) {
-	startCtx, cancel := context.WithTimeout(ctx, r.cfg.StartTimeout)
-	defer cancel()
-	if err := r.cli.ContainerStart(startCtx, id, container.StartOptions{}); err != nil {
-		return agent.Container{}, startFault(r.fault("start container", err))
+	if err := r.begin(ctx, id); err != nil {
+		return agent.Container{}, err
 	}
 	c, _, err := r.inspect(ctx, id)
 	return c, err
@@ -136,8 +162,14 @@ func (r *Runtime) run(ctx context.Context, id string) (agent.Container, error) {
 func startFault(err error) error {
 	for _, own := range []string{"executable file not found", "no such file or directory", "exec format error", "permission denied"} {
 		if strings.Contains(err.Error(), "exec") && strings.Contains(err.Error(), own) {
+			if own != "permission denied" && own != "exec format error" {
+				err = fmt.Errorf("%w: %w", agent.ErrNotFound, err)
+			}
 			return &agent.Fault{Kind: agent.FaultApp, Err: err}
 		}
+	}
+	if text := err.Error(); strings.Contains(text, "not a directory") && strings.Contains(text, "mount") {
+		return &agent.Fault{Kind: agent.FaultApp, Err: fmt.Errorf("a config file cannot be shown: its path is a directory in the image, or goes through a file: %w", err)}
 	}
 	return err
 }

@@ -21,12 +21,18 @@ const (
 )
 
 // Stop sends SIGTERM, SIGKILL after grace (at once when it is not positive),
-// and removes the container. Whoever follows its output gets the last lines
-// first. No container, or one whose process ended before, is no error.
+// and removes the container with its config files. Whoever follows its output
+// gets the last lines first. No container, or one whose process ended before,
+// is no error.
+//
+// SIGTERM goes to the main process alone; the engine has no way to reach the
+// others. A shell that runs the program as its child dies of it, or waits and
+// does not pass it on: either way the program learns nothing and is killed. So
+// commands that need a shell begin with exec (server.Argv sees to it).
 func (r *Runtime) Stop(ctx context.Context, instance string, grace time.Duration) error {
 	id, err := r.find(ctx, instance)
 	if errors.Is(err, agent.ErrNoContainer) {
-		return nil
+		return r.files.remove(instance)
 	}
 	if err != nil {
 		return err
@@ -35,12 +41,31 @@ func (r *Runtime) Stop(ctx context.Context, instance string, grace time.Duration
 		return err
 	}
 	r.drained(ctx, instance)
-	return r.remove(ctx, id)
+	if err := r.remove(ctx, id); err != nil {
+		return err
+	}
+	return r.files.remove(instance)
 }
 
-// end makes the process end.
+// End is Stop without the removal.
+func (r *Runtime) End(ctx context.Context, instance string, grace time.Duration) error {
+	id, err := r.find(ctx, instance)
+	if errors.Is(err, agent.ErrNoContainer) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.end(ctx, id, grace)
+}
+
+// end makes the process end. One with a terminal is hung up on besides: a
+// shell that talks to a person does not end at SIGTERM.
 func (r *Runtime) end(ctx context.Context, id string, grace time.Duration) error {
 	if grace > 0 {
+		if err := r.hangUp(ctx, id); err != nil {
+			return err
+		}
 		ended, err := r.signal(ctx, id, "SIGTERM", grace)
 		if ended || err != nil {
 			return err
@@ -53,12 +78,34 @@ func (r *Runtime) end(ctx context.Context, id string, grace time.Duration) error
 	return err
 }
 
+// hangUp sends SIGHUP to a process that has a terminal.
+func (r *Runtime) hangUp(ctx context.Context, id string) error {
+	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
+	defer cancel()
+	in, err := r.cli.ContainerInspect(ctx, id)
+	if missing(err) || err == nil && (in.Config == nil || !in.Config.Tty) {
+		return nil
+	}
+	if err == nil {
+		err = r.cli.ContainerKill(ctx, id, "SIGHUP")
+	}
+	if err != nil && !stopped(err) {
+		return r.fault("send SIGHUP", err)
+	}
+	return nil
+}
+
+// stopped is true for the engine's answer that there is nothing to signal.
+func stopped(err error) bool {
+	return missing(err) || cerrdefs.IsConflict(err) || strings.Contains(err.Error(), "is not running")
+}
+
 // signal sends a signal and waits for the end, at most for patience.
 func (r *Runtime) signal(ctx context.Context, id, name string, patience time.Duration) (ended bool, err error) {
 	callCtx, cancel := context.WithTimeout(ctx, r.cfg.StartTimeout)
 	defer cancel()
 	err = r.cli.ContainerKill(callCtx, id, name)
-	if missing(err) || cerrdefs.IsConflict(err) || err != nil && strings.Contains(err.Error(), "is not running") {
+	if err != nil && stopped(err) {
 		return true, nil
 	}
 	if err != nil {

@@ -19,7 +19,20 @@ const (
 // engine that itself runs under a lower one, without the right to raise it
 // (inside a container, in some virtual machines), refuses to start anything
 // with more; it is learned from its first refusal.
-type ulimit struct{ hard atomic.Int64 }
+type ulimit struct {
+	hard   atomic.Int64
+	proven atomic.Bool // a container was started with it
+}
+
+// safe is for a container that is started later than it is made, when it is
+// too late to make it with less: what every engine can give until more has
+// been proven.
+func (u *ulimit) safe() *units.Ulimit {
+	if u.proven.Load() {
+		return u.files()
+	}
+	return &units.Ulimit{Name: "nofile", Soft: softFiles, Hard: softFiles}
+}
 
 func (u *ulimit) files() *units.Ulimit {
 	hard := u.hard.Load()

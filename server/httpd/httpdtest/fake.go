@@ -120,13 +120,18 @@ func (f *Fake) accountBy(ident string) (server.Account, error) {
 	return server.Account{}, server.Errorf(server.ErrNotFound, "Couldn't find that account.")
 }
 
+// Revoke leaves the tokens that tests go on with.
+func (f *Fake) Revoke(context.Context, server.Actor, string) (server.Token, error) {
+	return server.Token{}, nil
+}
+
 // Operator is the local operator.
 func (f *Fake) Operator() server.Actor {
 	return server.Actor{Account: server.Account{ID: "ffffffff-0000-4000-8000-000000000000", Email: "operator@localhost", Admin: true}}
 }
 
 // CreateAccount finds or makes.
-func (f *Fake) CreateAccount(_ context.Context, actor server.Actor, email string, admin bool) (server.Account, error) {
+func (f *Fake) CreateAccount(_ context.Context, actor server.Actor, email string, admin bool, _ string) (server.Account, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return server.Account{}, err
@@ -168,7 +173,7 @@ func (f *Fake) Keys(_ context.Context, actor server.Actor) ([]server.Key, error)
 }
 
 // AddKey takes "type base64 comment".
-func (f *Fake) AddKey(_ context.Context, _ server.Actor, owner server.Account, line string) (server.Key, error) {
+func (f *Fake) AddKey(_ context.Context, owner server.Actor, line string) (server.Key, error) {
 	leave, err := f.enter()
 	if err != nil {
 		return server.Key{}, err
@@ -304,4 +309,26 @@ func (f *Fake) DestroyApp(_ context.Context, actor server.Actor, ident string) (
 // Sizes are fixed.
 func (f *Fake) Sizes(context.Context, server.App) (repo, slug int64, err error) {
 	return 2048, 20 << 20, nil
+}
+
+// AppSummary knows formation and release; the fake has nothing else.
+func (f *Fake) AppSummary(ctx context.Context, actor server.Actor, name string) (server.AppSummary, error) {
+	a, err := f.App(ctx, actor, name)
+	if err != nil {
+		return server.AppSummary{}, err
+	}
+	sum := server.AppSummary{App: a, Domains: []server.Domain{{AppID: a.ID, App: a.Name, Hostname: a.Name + ".example.com", Own: true}}}
+	if sum.Repo, sum.Slug, err = f.Sizes(ctx, a); err != nil {
+		return sum, err
+	}
+	if sum.Formation, err = f.Formation(ctx, actor, name); err != nil {
+		return sum, err
+	}
+	releases, err := f.Releases(ctx, actor, name, server.Page{Max: 1000, Desc: true})
+	for _, r := range releases {
+		if r.Current {
+			sum.Release = &r
+		}
+	}
+	return sum, err
 }

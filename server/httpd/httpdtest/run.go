@@ -126,7 +126,7 @@ func (f *Fake) Logs(ctx context.Context, actor server.Actor, name string, q serv
 			f.mu.Unlock()
 			return err
 		}
-		all := slices.DeleteFunc(slices.Clone(a.lines), func(l server.LogLine) bool { return !wanted(l, q) })
+		all := slices.DeleteFunc(slices.Clone(a.lines), func(l server.LogLine) bool { return !q.Matches(l) })
 		f.mu.Unlock()
 		fresh := all[seen:]
 		if first && q.Lines > 0 {
@@ -146,9 +146,4 @@ func (f *Fake) Logs(ctx context.Context, actor server.Actor, name string, q serv
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-}
-
-func wanted(l server.LogLine, q server.LogQuery) bool {
-	typed := len(l.Dyno) > len(q.Type) && l.Dyno[:len(q.Type)] == q.Type && l.Dyno[len(q.Type)] == '.'
-	return (q.Source == "" || q.Source == l.Source) && (q.Dyno == "" || q.Dyno == l.Dyno) && (q.Type == "" || typed)
 }

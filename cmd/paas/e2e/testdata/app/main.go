@@ -58,6 +58,14 @@ func handler(v, mode string) http.Handler {
 			fmt.Fprint(w, os.Getenv(name))
 			return
 		}
+		if path, ok := strings.CutPrefix(r.URL.Path, "/file"); ok {
+			b, err := os.ReadFile(path)
+			fmt.Fprintf(w, "%s%v", b, err)
+			return
+		}
+		if name, ok := strings.CutPrefix(r.URL.Path, "/log/"); ok {
+			log.Printf("%s is %s.", name, os.Getenv(name))
+		}
 		fmt.Fprintf(w, "%s %s\n", v, os.Getenv("DYNO"))
 	})
 }

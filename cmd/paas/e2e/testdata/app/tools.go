@@ -28,6 +28,11 @@ func tool(mode string, args []string) bool {
 		time.Sleep(time.Hour)
 	case "say": // its arguments, a line each
 		fmt.Println(strings.Join(args, "\n"))
+	case "linger": // says its second argument after its first, in seconds
+		log.Print("lingering")
+		n, _ := strconv.Atoi(args[0])
+		time.Sleep(time.Duration(n) * time.Second)
+		fmt.Println(args[1])
 	case "env": // a variable
 		fmt.Println(os.Getenv(args[0]))
 	case "file": // a file
