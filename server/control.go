@@ -211,7 +211,11 @@ func (c *Control) KeptImages(ctx context.Context) ([]string, error) {
 func (c *Control) Log(lines []agent.Line) {
 	out := make([]LogLine, len(lines))
 	for i, l := range lines {
-		out[i] = LogLine{AppID: l.AppID, At: l.At, Source: "app", Dyno: l.Name, Text: c.masks.mask(l), Instance: l.Instance}
+		source := "app"
+		if l.Platform {
+			source = "paas"
+		}
+		out[i] = LogLine{AppID: l.AppID, At: l.At, Source: source, Dyno: l.Name, Text: c.masks.mask(l), Instance: l.Instance}
 	}
 	c.logs.Append(out...)
 }

@@ -126,7 +126,8 @@ func (k *Keyring) SealDrain(wrapped []byte, appID, drainID, url string) ([]byte,
 
 // OpenDrain opens what SealDrain sealed.
 func (k *Keyring) OpenDrain(wrapped []byte, appID, drainID string, sealed []byte) (url string, err error) {
-	return url, k.openJSON(wrapped, appID, "drain|"+drainID, sealed, &url)
+	err = k.openJSON(wrapped, appID, "drain|"+drainID, sealed, &url)
+	return url, err
 }
 
 // SealEnv seals what a one-off has besides its release's config.

@@ -294,7 +294,7 @@ func (h *house) agent(ctx context.Context, control *server.Control) error {
 			return nil
 		}
 	}
-	a, err := agent.New(agent.Config{Host: host.ID, LogRate: h.s.logRate << 10, LogBurst: 10 * h.s.logRate << 10}, control, h.runtime, h.log)
+	a, err := agent.New(agent.Config{Host: host.ID, LogRate: h.s.logRate << 10, LogBurst: 2 * h.s.logRate << 10}, control, h.runtime, h.log)
 	if err != nil {
 		return err
 	}

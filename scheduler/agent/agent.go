@@ -31,7 +31,7 @@ type Config struct {
 	// OrphanGrace is the time between SIGTERM and SIGKILL for containers that
 	// no assignment names, 30 s when zero.
 	OrphanGrace time.Duration
-	// LogRate (bytes/s, 1 MB when zero) and LogBurst (bytes, 10 MB when zero)
+	// LogRate (bytes/s, 1 MB when zero) and LogBurst (bytes, 2 MB when zero)
 	// bound what one instance may print; more is dropped and counted.
 	LogRate  int
 	LogBurst int
@@ -75,7 +75,7 @@ func New(cfg Config, control Control, rt Runtime, log *slog.Logger) (*Agent, err
 	setDefault(&cfg.StartBound, 2*time.Minute)
 	setDefault(&cfg.OrphanGrace, 30*time.Second)
 	setDefault(&cfg.LogRate, 1<<20)
-	setDefault(&cfg.LogBurst, 10<<20)
+	setDefault(&cfg.LogBurst, 2<<20)
 	setDefault(&cfg.AttachWait, AttachWait)
 	setDefault(&cfg.MaxSessions, 1000)
 	log = log.With("host", cfg.Host)

@@ -105,10 +105,13 @@ func (s *Store) SetFormation(ctx context.Context, appID, actor string, list []se
 			return err
 		}
 		for _, f := range list {
-			_, err := tx.Exec(ctx, `update formations set quantity = $3, size = $4, updated_at = now()
+			tag, err := tx.Exec(ctx, `update formations set quantity = $3, size = $4, updated_at = now()
 				where app_id = $1 and type = $2 and (quantity, size) is distinct from ($3, $4)`, appID, f.Type, f.Quantity, f.Size)
 			if err != nil {
 				return fmt.Errorf("scale %s: %w", f.Type, err)
+			}
+			if tag.RowsAffected() == 0 {
+				continue // as it was: nothing happened that anybody must hear of
 			}
 			_, err = tx.Exec(ctx, `update instances set replace = true where app_id = $1 and type = $2 and size <> $3`, appID, f.Type, f.Size)
 			if err != nil {
