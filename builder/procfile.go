@@ -32,7 +32,7 @@ var processType = regexp.MustCompile(`^[A-Za-z0-9_-]{1,63}$`)
 // The error is for people: it names the line, by number and text.
 func ParseProcfile(b []byte) (map[string]string, error) {
 	if len(b) > maxProcfile {
-		return nil, fmt.Errorf("Procfile is larger than %d KB", maxProcfile>>10)
+		return nil, refusef("Procfile is larger than %d KB", maxProcfile>>10)
 	}
 	b = bytes.TrimPrefix(b, []byte("\uFEFF"))
 	types, first := map[string]string{}, map[string]int{}
@@ -48,15 +48,15 @@ func ParseProcfile(b []byte) (map[string]string, error) {
 			err = fmt.Errorf("the process type %s is on line %d already", typ, first[typ])
 		}
 		if err != nil {
-			return nil, fmt.Errorf("Procfile line %d: %s: %w", n, excerpt(line), err)
+			return nil, refusef("Procfile line %d: %s: %v", n, excerpt(line), err)
 		}
 		types[typ], first[typ] = command, n
 	}
 	switch {
 	case len(types) == 0:
-		return nil, errors.New(`Procfile declares no process type: it needs a line like "web: bin/server"`)
+		return nil, refusef(`Procfile declares no process type: it needs a line like "web: bin/server"`)
 	case len(types) > maxTypes:
-		return nil, fmt.Errorf("Procfile declares %d process types; an app may have %d", len(types), maxTypes)
+		return nil, refusef("Procfile declares %d process types; an app may have %d", len(types), maxTypes)
 	}
 	return types, nil
 }
@@ -103,4 +103,9 @@ func excerpt(s string) string {
 		cut--
 	}
 	return fmt.Sprintf("%q…", s[:cut])
+}
+
+// refusef is a fault of the pushed files, said in one line.
+func refusef(format string, args ...any) *Failure {
+	return &Failure{Reason: fmt.Sprintf(format, args...)}
 }

@@ -3,6 +3,7 @@ package gitd
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -95,8 +96,8 @@ func TestCommandTerminal(t *testing.T) {
 	if err := sess.Signal(gossh.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	exit, ok := sess.Wait().(*gossh.ExitError)
-	if !ok || exit.ExitStatus() != 7 {
+	var exit *gossh.ExitError
+	if !errors.As(sess.Wait(), &exit) || exit.ExitStatus() != 7 {
 		t.Errorf("ended with %v", exit)
 	}
 }

@@ -58,8 +58,10 @@ func cmdLive(ts *testscript.TestScript, args []string) {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
 	}
 	ts.Check(cmd.Start())
+	limit := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	ts.Defer(func() { _ = cmd.Process.Kill() }) // when the script fails before it wants the end
 	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait(); in.Close() }()
+	go func() { ended <- cmd.Wait(); limit.Stop(); in.Close() }()
 	lines, wanted := bufio.NewScanner(out), regexp.MustCompile(args[1])
 	for wait := true; wait; wait = !wanted.MatchString(lines.Text()) {
 		if !lines.Scan() {
