@@ -111,19 +111,11 @@ func (s *Store) insertRun(ctx context.Context, tx pgx.Tx, n server.NewRun) (serv
 	if err != nil {
 		return r, err
 	}
-	if err := event(ctx, tx, n.AppID, "", n.Actor, "run.created", fmt.Sprintf("%s v%d `%s`", r.Name(), r.Release, shortened(r.Command))); err != nil {
+	// Without the command: people type secrets into them, and this outlives the app.
+	if err := event(ctx, tx, n.AppID, "", n.Actor, "run.created", fmt.Sprintf("%s v%d", r.Name(), r.Release)); err != nil {
 		return r, err
 	}
 	return r, touch(ctx, tx, n.AppID)
-}
-
-// shortened keeps the events readable.
-func shortened(command string) string {
-	const shown = 200
-	if r := []rune(command); len(r) > shown {
-		return string(r[:shown]) + "…"
-	}
-	return command
 }
 
 func notZero(t time.Time) any {
