@@ -24,7 +24,10 @@ func (s *Service) Audit(ctx context.Context, actor Actor, app string, max int) (
 // AuditAll lists the newest entries of the whole installation's audit log,
 // which outlives apps and accounts. Admins only.
 func (s *Service) AuditAll(ctx context.Context, actor Actor, max int) ([]AuditEntry, error) {
-	if err := allowAdmin(actor, "read the whole audit log"); err != nil {
+	if !actor.Admin {
+		return nil, &Error{ID: ErrForbidden, Message: "Only an admin may read the whole audit log.", Next: "That of an app which you manage: paas audit -a APP"}
+	}
+	if err := allowAccount(actor); err != nil {
 		return nil, err
 	}
 	return s.audit(ctx, "", max)

@@ -58,7 +58,7 @@ func NormalHostname(name, below string) (string, error) {
 	if len(labels) < 2 || !topLabel.MatchString(labels[len(labels)-1]) {
 		return refuse("is no full host name; it ends in a domain, like www.example.com.")
 	}
-	if ascii == below || strings.HasSuffix(ascii, "."+below) {
+	if _, parent, _ := strings.Cut(below, "."); ascii == below || strings.HasSuffix(ascii, "."+below) || wild && ascii == parent {
 		return refuse("belongs to the platform: every app has its own name there already.")
 	}
 	if wild {

@@ -29,6 +29,15 @@ func TestNormalHostname(t *testing.T) {
 	}
 }
 
+// A wildcard of the domain above would be given what is sent to the platform's.
+func TestWildcardOverThePlatform(t *testing.T) {
+	for in, want := range map[string]string{"*.example.com": "", "*.Example.com.": "", "example.com": "example.com", "www.example.com": "www.example.com", "*.www.example.com": "*.www.example.com"} {
+		if got, err := NormalHostname(in, "apps.example.com"); got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q %v, want %q", in, got, err, want)
+		}
+	}
+}
+
 func FuzzNormalHostname(f *testing.F) {
 	for _, s := range []string{"www.example.com", "*.Example.com.", "münchen.example", "192.0.2.1", "[::1]", "a..b", "xn--zz", "shop.apps.test"} {
 		f.Add(s)

@@ -104,6 +104,7 @@ func TestStateLines(t *testing.T) {
 		{Transition{Instance: web, From: "assigned", To: "starting"}, "Starting process with command `bin/web -p $PORT`"},
 		{Transition{Instance: again, From: "assigned", To: "starting"}, "State changed from crashed to starting|Starting process with command `bin/web -p $PORT`"},
 		{Transition{Instance: web, From: "starting", To: "up"}, "State changed from starting to up"},
+		{Transition{Instance: once, From: "assigned", To: "up"}, "Starting process with command `bin/web -p $PORT`|State changed from starting to up"},
 		{Transition{Instance: web, From: "up", To: "crashed", Notes: "Process exited with status 1"}, "Process exited with status 1|State changed from up to crashed"},
 		{Transition{Instance: web, From: "starting", To: "crashed"}, "a short reason|State changed from starting to crashed"},
 		{Transition{Instance: web, From: "stopping", To: "stopping", Notes: "Stopping all processes with SIGTERM"}, "Stopping all processes with SIGTERM"},

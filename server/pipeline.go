@@ -192,7 +192,7 @@ func (p *Pipeline) release(ctx context.Context, d Deploy, out io.Writer) (Deploy
 		failpoint.Hit("release.before_commit")
 		released, err := p.store.WriteRelease(ctx, d, p.cfg.Owner, p.draft)
 		if err == nil {
-			p.say(AppLine(released.AppID, "api", fmt.Sprintf("Release v%d created by user %s", released.Version, released.User)))
+			p.sayReleased(ctx, released)
 			return released, nil
 		}
 		if !errors.Is(err, ErrBusy) {
@@ -209,6 +209,15 @@ func (p *Pipeline) release(ctx context.Context, d Deploy, out io.Writer) (Deploy
 			return d, ctx.Err()
 		}
 	}
+}
+
+// sayReleased tells the app's log what was released, worded as Heroku's.
+func (p *Pipeline) sayReleased(ctx context.Context, d Deploy) {
+	by := " by user " + d.User
+	if rel, err := p.store.Release(ctx, d.AppID, d.ReleaseID); err == nil { // else it is only not told
+		p.say(AppLine(d.AppID, "api", rel.Description+by))
+	}
+	p.say(AppLine(d.AppID, "api", fmt.Sprintf("Release v%d created%s", d.Version, by)))
 }
 
 // roll watches the rollout until every instance is up and takes traffic. What

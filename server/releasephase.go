@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -82,6 +83,9 @@ func howEnded(r Run) string {
 	switch {
 	case r.State == RunStopped:
 		return "was stopped: " + cmp.Or(r.Reason, "nobody said why")
+	case r.ExitCode == 126, r.ExitCode == 127:
+		// The codes of a command that could not be run: the reason says why.
+		return strings.TrimSuffix(fmt.Sprintf("failed with exit code %d: %s", r.ExitCode, r.Reason), ": ")
 	case r.ExitCode != 0:
 		return fmt.Sprintf("failed with exit code %d", r.ExitCode)
 	}

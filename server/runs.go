@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -49,7 +50,14 @@ func (s *Service) StartRun(ctx context.Context, actor Actor, app string, r RunRe
 	if n.Command, n.Argv = resolveCommand(rel, r.Command); n.Command == "" {
 		return Run{}, &Error{ID: ErrInvalid, Message: "There is no command to run. Nothing was started.", Next: "For instance: paas run -a " + a.Name + " -- bash"}
 	}
-	if n.Env, err = s.sealRunEnv(ctx, a.ID, n.ID, r.Env); err != nil {
+	key, err := s.store.DataKey(ctx, a.ID)
+	if err != nil {
+		return Run{}, err
+	}
+	if n.Env, err = s.sealRunEnv(key, a.ID, n.ID, r.Env); err != nil {
+		return Run{}, err
+	}
+	if n.Command, err = s.shownCommand(ctx, key, rel, r, n.Command); err != nil {
 		return Run{}, err
 	}
 	var run Run
@@ -128,15 +136,34 @@ func resolveCommand(rel Release, line string) (string, []string) {
 	return line, argv
 }
 
-func (s *Service) sealRunEnv(ctx context.Context, appID, runID string, env map[string]string) ([]byte, error) {
+func (s *Service) sealRunEnv(key []byte, appID, runID string, env map[string]string) ([]byte, error) {
 	if len(env) == 0 {
 		return nil, nil
 	}
-	key, err := s.store.DataKey(ctx, appID)
-	if err != nil {
-		return nil, err
-	}
 	return s.keyring.SealEnv(key, appID, runID, env)
+}
+
+// shownCommand is a command line as it is told from now on: in the log, in
+// events and in the list of runs, which people see who may not read config.
+// What of it is a secret of the app is masked; the argv that runs is whole.
+func (s *Service) shownCommand(ctx context.Context, key []byte, rel Release, r RunRequest, command string) (string, error) {
+	if _, ok := rel.Processes[strings.TrimSpace(r.Command)]; ok {
+		return command, nil // the Procfile's
+	}
+	sealed, err := s.store.ReleaseConfig(ctx, rel.ID)
+	if err != nil {
+		return "", err
+	}
+	config, err := s.keyring.OpenConfig(key, rel.AppID, rel.ID, sealed)
+	if err != nil {
+		return "", err
+	}
+	secrets := map[string]string{}
+	maps.Copy(secrets, config)
+	for k, v := range r.Env {
+		secrets[typedKey(RunType, k)] = v
+	}
+	return NewMasker(secrets).Mask(command), nil
 }
 
 // Runs lists one-offs, newest first; f chooses.

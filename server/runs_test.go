@@ -23,6 +23,8 @@ type runStore struct {
 	mu        sync.Mutex
 	app       App
 	release   Release
+	key       []byte // of the app, wrapped
+	config    map[string]string
 	accounts  map[string]Account
 	may       map[string][]Permission // by account
 	instances []Instance
@@ -49,6 +51,9 @@ func newRunService(t *testing.T) (*Service, *runStore) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s.key, err = k.NewDataKey("app"); err != nil {
+		t.Fatal(err)
+	}
 	return &Service{cfg: ServiceConfig{Sizes: DefaultSizes()}, store: s, keyring: k, bell: bell, sessions: NewSessions(),
 		logs: &memoryLog{change: make(chan struct{})}, log: slog.New(slog.NewTextHandler(io.Discard, nil))}, s
 }
@@ -59,12 +64,14 @@ func (s *runStore) App(context.Context, string) (App, error) {
 	return s.app, nil
 }
 func (s *runStore) Release(context.Context, string, string) (Release, error) { return s.release, nil }
-func (s *runStore) DataKey(context.Context, string) ([]byte, error) {
+func (s *runStore) DataKey(context.Context, string) ([]byte, error)          { return s.key, nil }
+
+func (s *runStore) ReleaseConfig(context.Context, string) ([]byte, error) {
 	k, err := NewKeyring(make([]byte, MasterKeySize))
 	if err != nil {
 		return nil, err
 	}
-	return k.NewDataKey("app")
+	return k.SealConfig(s.key, "app", "r2", s.config)
 }
 
 func (s *runStore) Account(_ context.Context, id string) (Account, error) {
@@ -161,6 +168,26 @@ func TestStartRun(t *testing.T) {
 		}
 		if r.Name() != "run.1001" {
 			t.Errorf("run %+v", r)
+		}
+	}
+}
+
+// What people type may hold a secret of the app, and the list of runs, the log
+// and the events are seen by some who may not read its config.
+func TestStartRunMasksItsCommand(t *testing.T) {
+	s, store := newRunService(t)
+	store.config = map[string]string{"API_TOKEN": "s3cr3tValue9xQ7"}
+	run, err := s.StartRun(t.Context(), ann, "shop", RunRequest{Command: "curl -u s3cr3tValue9xQ7:0therS3cret77", Env: map[string]string{"MINE": "0therS3cret77"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "curl -u [masked API_TOKEN]:[masked MINE]"
+	if n := store.made[0]; n.Command != want || strings.Join(n.Argv, " ") != "curl -u s3cr3tValue9xQ7:0therS3cret77" || run.Command != want {
+		t.Errorf("%q %q shown as %q", n.Command, n.Argv, run.Command)
+	}
+	for _, l := range s.logs.(*memoryLog).lines {
+		if strings.Contains(l.Text, "s3cr3tValue9xQ7") {
+			t.Errorf("in the log: %s", l.Text)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -22,6 +23,7 @@ type Service struct {
 	keyring  *Keyring
 	bell     *Bell
 	sessions *Sessions
+	readers  logReaders
 	logs     Logs
 	pipeline *Pipeline
 	log      *slog.Logger
@@ -244,6 +246,11 @@ func (s *Service) Logs(ctx context.Context, actor Actor, app string, q LogQuery,
 		return err
 	}
 	q.AppID = a.ID
+	leave, err := s.readers.enter(a.ID)
+	if err != nil {
+		return errors.Join(err, line(notRead(a.ID, err)))
+	}
+	defer leave()
 	if q.Tail {
 		return s.tail(ctx, actor, q, line)
 	}

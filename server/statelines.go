@@ -11,12 +11,21 @@ import (
 // as Heroku's (HEROKU.md §3) so that people and log parsers know them.
 func stateLines(t Transition) []LogLine {
 	in := t.Instance
-	now := time.Now()
+	now := t.At
+	if now.IsZero() {
+		now = time.Now()
+	}
 	var lines []LogLine
 	say := func(text string) {
 		lines = append(lines, LogLine{AppID: in.AppID, At: now, Source: "paas", Dyno: instanceName(in.Type, in.Ordinal), Text: text})
 	}
 	state := func(from, to string) { say(fmt.Sprintf("State changed from %s to %s", from, to)) }
+	started := func() {
+		if in.Crashes > 0 { // it takes the place of one that crashed
+			state("crashed", "starting")
+		}
+		say(fmt.Sprintf("Starting process with command `%s`", in.Command))
+	}
 	notes := func() {
 		for line := range strings.SplitSeq(cmp.Or(t.Notes, in.Reason), "\n") {
 			if line != "" {
@@ -26,11 +35,11 @@ func stateLines(t Transition) []LogLine {
 	}
 	switch t.To {
 	case "starting":
-		if in.Crashes > 0 { // it takes the place of one that crashed
-			state("crashed", "starting")
-		}
-		say(fmt.Sprintf("Starting process with command `%s`", in.Command))
+		started()
 	case "up":
+		if t.From == "assigned" { // sooner than its start was told, as a one-off that waited for its client
+			started()
+		}
 		state(heroState(t.From), "up")
 	case "crashed":
 		notes()
@@ -39,7 +48,7 @@ func stateLines(t Transition) []LogLine {
 		notes()
 	case "complete": // a one-off ended by itself
 		if t.From == "assigned" { // sooner than its start was told
-			say(fmt.Sprintf("Starting process with command `%s`", in.Command))
+			started()
 		}
 		notes()
 		state(heroState(t.From), "complete")

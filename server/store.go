@@ -232,7 +232,8 @@ type Placed struct {
 type Transition struct {
 	Instance Instance // as it is now
 	From, To string
-	Notes    string // of the agent, for the app's log, a line each
+	Notes    string    // of the agent, for the app's log, a line each
+	At       time.Time // when its host saw it; zero: now
 }
 
 // SettingStore keeps what the installation knows of itself.

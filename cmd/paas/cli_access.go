@@ -11,7 +11,7 @@ import (
 )
 
 func (c *cli) accessCommands() []*cobra.Command {
-	list := &cobra.Command{Use: "access", Short: "list who has access to an app", Args: takes(0, 0)}
+	list := &cobra.Command{Use: "access", Aliases: []string{"sharing"}, Short: "list who has access to an app", Args: takes(0, 0)}
 	listJSON := list.Flags().Bool("json", false, "print JSON")
 	c.onApp(list, func(s *session, _ []string) error { return s.listAccess(*listJSON) })
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +17,7 @@ import (
 )
 
 func (c *cli) appCommands() []*cobra.Command {
-	list := &cobra.Command{Use: "apps", Short: "list your apps", Args: takes(0, 0)}
+	list := &cobra.Command{Use: "apps", Aliases: []string{"list", "apps:list"}, Short: "list your apps", Args: takes(0, 0)}
 	listJSON := list.Flags().Bool("json", false, "print JSON")
 	list.RunE = c.on(func(s *session, _ []string) error { return s.listApps(*listJSON) })
 
@@ -36,10 +37,11 @@ func (c *cli) appCommands() []*cobra.Command {
 
 	info := &cobra.Command{Use: "apps:info", Aliases: []string{"info"}, Short: "show an app", Args: takes(0, 0)}
 	infoJSON := info.Flags().Bool("json", false, "print JSON")
-	c.onApp(info, func(s *session, _ []string) error { return s.appInfo(*infoJSON) })
+	infoShell := info.Flags().BoolP("shell", "s", false, "print key=value lines for a shell to read")
+	c.onApp(info, func(s *session, _ []string) error { return s.appInfo(*infoJSON, *infoShell) })
 
 	destroy := &cobra.Command{
-		Use: "apps:destroy", Aliases: []string{"destroy"}, Args: takes(0, 0),
+		Use: "apps:destroy", Aliases: []string{"destroy", "apps:delete"}, Args: takes(0, 0),
 		Short: "destroy an app with all its releases, config and logs",
 	}
 	confirm := destroy.Flags().StringP("confirm", "c", "", "the app's name, to be asked nothing")
@@ -151,13 +153,17 @@ func (s *session) addRemote(name string, a api.App) {
 	fmt.Fprintf(s.err, "Git remote %s added\n", printable(name))
 }
 
-func (s *session) appInfo(asJSON bool) error {
+func (s *session) appInfo(asJSON, shell bool) error {
 	sum, err := s.api.AppSummary(s.ctx, s.app)
 	if err != nil {
 		return err
 	}
 	if asJSON {
 		return s.json(sum)
+	}
+	if shell {
+		s.shellInfo(sum)
+		return nil
 	}
 	a := sum.App
 	s.header("%s", appName(a.Name))
@@ -188,6 +194,21 @@ func (s *session) appInfo(asJSON bool) error {
 	fields(s.out, append(rows, [2]string{"Stack", a.Stack.Name}, [2]string{"Created", when(a.CreatedAt, time.Now())},
 		[2]string{"Released", released}, [2]string{"Web URL", a.WebURL}))
 	return nil
+}
+
+// shellInfo is the app as key=value lines, named as Heroku's.
+func (s *session) shellInfo(sum api.AppSummary) {
+	a := sum.App
+	rows := map[string]string{"name": a.Name, "git_url": a.GitURL, "web_url": a.WebURL, "owner": a.Owner.Email, "region": a.Region.Name,
+		"stack": a.Stack.Name, "dynos": dynoCounts(sum.Formation), "maintenance": strconv.FormatBool(a.Maintenance), "locked": strconv.FormatBool(a.Locked)}
+	for name, n := range map[string]*int64{"repo_size": a.RepoSize, "slug_size": a.SlugSize} {
+		if n != nil {
+			rows[name] = strconv.FormatInt(*n, 10)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(rows)) {
+		s.say("%s=%s", name, shellQuote(printable(rows[name])))
+	}
 }
 
 func yesNo(b bool) string {

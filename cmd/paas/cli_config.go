@@ -41,13 +41,12 @@ func noRestart(cmd *cobra.Command) *bool {
 
 func (c *cli) setCommand() *cobra.Command {
 	set := &cobra.Command{
-		Use: "config:set KEY=VALUE...", Short: "set config vars: makes a release and restarts", Args: takes(0, -1),
+		Use: "config:set KEY=VALUE...", Aliases: []string{"config:add"}, Short: "set config vars: makes a release and restarts", Args: takes(0, -1),
 		Long: `Set config vars. That makes a new release, and the command ends when it serves.
 KEY= sets an empty value. What stands in VALUE is kept byte by byte.
 
 With --file they come from a file of assignments, as .env files have them:
 comments (#), "export", quotes; "-" is standard input.`,
-		Example: "paas config:set GREETING=hello\npaas config:set --file .env\npaas config:set -p worker CONCURRENCY=4",
 	}
 	typ, later := processType(set), noRestart(set)
 	file := set.Flags().StringP("file", "f", "", "file of KEY=VALUE lines to set, - for standard input")
@@ -67,7 +66,7 @@ comments (#), "export", quotes; "-" is standard input.`,
 }
 
 func (c *cli) unsetCommand() *cobra.Command {
-	unset := &cobra.Command{Use: "config:unset KEY...", Short: "remove config vars: makes a release and restarts", Args: takes(1, -1)}
+	unset := &cobra.Command{Use: "config:unset KEY...", Aliases: []string{"config:remove"}, Short: "remove config vars: makes a release and restarts", Args: takes(1, -1)}
 	typ, later := processType(unset), noRestart(unset)
 	return c.onApp(unset, func(s *session, args []string) error {
 		patch := api.ConfigVars{}

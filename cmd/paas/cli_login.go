@@ -22,7 +22,7 @@ import (
 
 func (c *cli) loginCommands() []*cobra.Command {
 	login := &cobra.Command{
-		Use:   "login [SERVER]",
+		Use: "login [SERVER]", Aliases: []string{"auth:login"},
 		Short: "log in by your SSH key",
 		Long: "Log in by your SSH key. SERVER is HOST, HOST:PORT or ssh://USER@HOST:PORT; without it, localhost:2222.\n" +
 			"The stock ssh client proves the key, so agents, passphrases and ~/.ssh/config work as they do for git.",
@@ -35,11 +35,11 @@ func (c *cli) loginCommands() []*cobra.Command {
 	login.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.logIn(cmd.Context(), strings.Join(args, ""), identity, options)
 	}
-	logout := &cobra.Command{Use: "logout [SERVER]", Short: "end a login and forget it", Args: takes(0, 1)}
+	logout := &cobra.Command{Use: "logout [SERVER]", Aliases: []string{"auth:logout"}, Short: "end a login and forget it", Args: takes(0, 1)}
 	logout.RunE = func(cmd *cobra.Command, args []string) error {
 		return c.logOut(cmd.Context(), strings.Join(args, ""))
 	}
-	whoami := &cobra.Command{Use: "whoami", Short: "show who you are logged in as", Args: takes(0, 0)}
+	whoami := &cobra.Command{Use: "whoami", Aliases: []string{"auth:whoami"}, Short: "show who you are logged in as", Args: takes(0, 0)}
 	whoami.RunE = c.on(func(s *session, _ []string) error {
 		a, err := s.api.Account(s.ctx)
 		if err != nil {
@@ -48,7 +48,39 @@ func (c *cli) loginCommands() []*cobra.Command {
 		c.say("%s", printable(a.Email))
 		return nil
 	})
-	return []*cobra.Command{login, logout, whoami}
+	token := &cobra.Command{
+		Use: "auth:token", Short: "print the token of your login", Args: takes(0, 0),
+		Long: "Print the token of your login, which ends with it; for a program make one of its own: paas authorizations:create.",
+	}
+	token.RunE = func(*cobra.Command, []string) error { return c.printToken() }
+	return []*cobra.Command{login, logout, whoami, token}
+}
+
+// printToken prints what requests to the API are signed with: as a command
+// would find it, so that curl is who the commands are.
+func (c *cli) printToken() error {
+	if token := c.env["PAAS_TOKEN"]; token != "" && !c.away {
+		c.say("%s", printable(token))
+		return nil
+	}
+	k, err := c.credentials()
+	if err != nil {
+		return err
+	}
+	server := k.Default
+	if c.server != "" {
+		h, err := parseServer(c.server)
+		if err != nil {
+			return &usageError{err.Error()}
+		}
+		server = h.String()
+	}
+	login, ok := k.Servers[server]
+	if !ok {
+		return tell("You are not logged in.", "Log in with: paas login")
+	}
+	c.say("%s", printable(login.Token))
+	return nil
 }
 
 func (c *cli) logIn(ctx context.Context, server, identity string, options []string) error {

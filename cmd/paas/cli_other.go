@@ -21,7 +21,7 @@ func (c *cli) otherCommands() []*cobra.Command {
 	version.RunE = func(cmd *cobra.Command, _ []string) error { return c.showVersion(cmd, *asJSON) }
 
 	completion := &cobra.Command{
-		Use: "completion bash|zsh|fish", Short: "print a completion script for your shell", Args: takes(1, 1),
+		Use: "completion bash|zsh|fish", Aliases: []string{"autocomplete"}, Short: "print a completion script for your shell", Args: takes(1, 1),
 		Long:      "Print a completion script.\n\n  bash: source <(paas completion bash)   (needs bash-completion)\n  zsh:  source <(paas completion zsh)\n  fish: paas completion fish | source",
 		ValidArgs: []string{"bash", "zsh", "fish"},
 	}

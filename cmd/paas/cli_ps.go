@@ -20,7 +20,7 @@ func (c *cli) psCommands() []*cobra.Command {
 	c.onApp(list, func(s *session, _ []string) error { return s.listDynos(*listJSON) })
 
 	scale := &cobra.Command{
-		Use: "ps:scale [TYPE=N[:SIZE]]...", Aliases: []string{"scale"}, Short: "scale dynos",
+		Use: "ps:scale [TYPE=N[:SIZE]]...", Aliases: []string{"scale", "dyno:scale"}, Short: "scale dynos",
 		Long: "Scale process types: web=3, worker+1, web-1, web=2:Standard-2X. Without arguments, show how they are scaled.",
 		// web-1 is no flag, but -1 would be: flags come first.
 		Args: takes(0, -1),
@@ -29,7 +29,7 @@ func (c *cli) psCommands() []*cobra.Command {
 	c.onApp(scale, func(s *session, args []string) error { return s.scale(args, *scaleJSON) })
 
 	restart := &cobra.Command{
-		Use: "ps:restart [DYNO]", Aliases: []string{"restart"}, Args: takes(0, 1),
+		Use: "ps:restart [DYNO]", Aliases: []string{"restart", "dyno:restart"}, Args: takes(0, 1),
 		Short: "restart all dynos, those of a type (web), or one (web.1)",
 		Long:  "Restart dynos: each new one takes over before the old one stops.",
 	}

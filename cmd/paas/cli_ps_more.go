@@ -16,7 +16,7 @@ import (
 // psMoreCommands are those of ps that do not list, scale or restart.
 func (c *cli) psMoreCommands() []*cobra.Command {
 	sizes := &cobra.Command{
-		Use: "ps:type [TYPE=SIZE]...", Aliases: []string{"ps:resize", "dyno:type"}, Short: "show or change the sizes of dynos",
+		Use: "ps:type [TYPE=SIZE]...", Aliases: []string{"ps:resize", "resize", "dyno:type", "dyno:resize"}, Short: "show or change the sizes of dynos",
 		Long: "Change the size of process types: web=Standard-2X, or one size for all of them: Standard-2X.\n" +
 			"Without arguments, show what they have and which sizes there are.",
 		Args: takes(0, -1),
@@ -25,7 +25,7 @@ func (c *cli) psMoreCommands() []*cobra.Command {
 	c.onApp(sizes, func(s *session, args []string) error { return s.resize(args, *sizesJSON) })
 
 	stop := &cobra.Command{
-		Use: "ps:stop DYNO", Aliases: []string{"ps:kill", "stop"}, Args: takes(1, 1),
+		Use: "ps:stop DYNO", Aliases: []string{"stop", "kill", "ps:kill", "dyno:stop", "dyno:kill"}, Args: takes(1, 1),
 		Short: "stop one dyno (web.1, run.1234) or those of a type (web)",
 		Long:  "Stop dynos. Those that the formation wants are started anew; to have fewer, scale: paas ps:scale web-1. One-offs end.",
 	}
@@ -86,6 +86,7 @@ func (s *session) showSizes(formation []api.Formation, asJSON bool) error {
 	}
 	if len(formation) > 0 {
 		s.header("Process Types")
+		s.say("")
 		rows := [][]string{{"Type", "Size", "Qty"}}
 		for _, f := range formation {
 			rows = append(rows, []string{f.Type, f.Size, strconv.Itoa(f.Quantity)})
@@ -94,6 +95,7 @@ func (s *session) showSizes(formation []api.Formation, asJSON bool) error {
 		s.say("")
 	}
 	s.header("Sizes")
+	s.say("")
 	rows := [][]string{{"Size", "Memory", "CPU"}}
 	for _, z := range sizes {
 		rows = append(rows, []string{z.Name, size(int64(z.Memory * (1 << 30))), strconv.FormatFloat(z.CPU, 'f', -1, 64)})

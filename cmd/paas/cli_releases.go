@@ -59,8 +59,18 @@ func (s *session) listReleases(n int, asJSON bool) error {
 	}
 	s.header("%s", title)
 	s.say("")
-	table(s.out, rows)
+	var text strings.Builder
+	table(&text, rows)
+	s.say("%s", strings.TrimSuffix(s.marked(text.String()), "\n"))
 	return nil
+}
+
+// marked colours what became of releases, as Heroku does.
+func (s *session) marked(text string) string {
+	for mark, code := range map[string]string{"(release command failed)": "31", "(failed)": "31", "(release command executing)": "33", "(rolling out)": "33"} {
+		text = strings.ReplaceAll(text, mark, s.sgr(code, mark))
+	}
+	return text
 }
 
 // describe is what a release is, and what became of it, as Heroku says it.

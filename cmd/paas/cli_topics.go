@@ -17,7 +17,7 @@ func topics() []topic {
 		{"apps", "Apps", []string{"apps", "open", "domains", "maintenance", "access", "invitations", "audit", "events"}},
 		{"deploy", "Deploying", []string{"git", "builds", "deploys", "releases", "rollback", "cancel", "why"}},
 		{"config", "Configuration", []string{"config", "files"}},
-		{"run", "Processes", []string{"ps", "run", "cron", "local", "formation"}},
+		{"run", "Processes", []string{"ps", "run", "runs", "cron", "local", "formation"}},
 		{"logs", "Logs", []string{"logs", "drains"}},
 		{"account", "Accounts and login", []string{"login", "logout", "join", "auth", "whoami", "keys", "authorizations", "accounts"}},
 		{"server", "The server", []string{"standalone", "doctor", "server", "mirror", "registry", "admin", "base-images", "master-key", "sizes"}},
@@ -37,6 +37,7 @@ func arrange(root *cobra.Command) {
 			cmd.GroupID = topicOf(cmd.Name())
 		}
 		cmd.Args = hintColon(cmd.Args)
+		illustrate(cmd)
 	}
 }
 

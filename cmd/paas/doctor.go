@@ -19,7 +19,7 @@ func doctorCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check the machine that paas runs on",
+		Short: "check the machine that paas runs on",
 		Long: "Checks the Docker Engine, the versions that matter for safety, the disk, the ports and a running paas.\n" +
 			"Ends with status 1 when something is missing that paas cannot work without.",
 		Args: cobra.NoArgs,

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -92,7 +91,7 @@ func (c *cli) bareRoot() *cobra.Command {
 	root.SetIn(c.in)
 	root.SetOut(c.out)
 	root.SetErr(c.err)
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef(cmd, "%s", err) })
+	root.SetFlagErrorFunc(flagError)
 	return root
 }
 
@@ -101,23 +100,9 @@ func (c *cli) commands() []*cobra.Command {
 	for _, group := range [][]*cobra.Command{
 		c.loginCommands(), c.accountCommands(), c.keyCommands(), c.appCommands(), c.configCommands(), c.psCommands(),
 		c.logCommands(), c.releaseCommands(), c.deployCommands(), c.otherCommands(), c.runCommands(), c.accessCommands(), c.adminCommands(),
-		c.drainCommands(), c.cronCommands(), c.fileCommands(), c.localCommands(),
+		c.drainCommands(), c.cronCommands(), c.fileCommands(), c.localCommands(), c.gitCommands(),
 	} {
 		all = append(all, group...)
 	}
 	return all
-}
-
-func unknownCommand(root *cobra.Command, args []string) error {
-	name := args[0]
-	text := "paas has no command " + printable(name) + "."
-	if len(args) > 1 {
-		if colon, ok := withColon(root, name, args[1]); ok {
-			return usagef(root, "%s Did you mean %s?", text, colon)
-		}
-	}
-	if near := root.SuggestionsFor(name); len(near) > 0 {
-		text += " Did you mean " + strings.Join(near, " or ") + "?"
-	}
-	return usagef(root, "%s", text)
 }

@@ -82,7 +82,7 @@ func mirrorListCommand() *cobra.Command {
 	)
 	cmd := &cobra.Command{
 		Use:   "mirror:list",
-		Short: "List the stand-ins",
+		Short: "list the stand-ins",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			target, err := from.target()

@@ -41,6 +41,13 @@ func (c *cli) awayRoot() *cobra.Command {
 		root.AddCommand(notAway(cmd))
 	}
 	arrange(root)
+	// Cobra would add it wherever a line names it, behind flags as well.
+	root.AddCommand(&cobra.Command{
+		Use: cobra.ShellCompRequestCmd, Aliases: []string{cobra.ShellCompNoDescRequestCmd}, Hidden: true, DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return unknownCommand(cmd.Root(), []string{cmd.CalledAs()})
+		},
+	})
 	return root
 }
 

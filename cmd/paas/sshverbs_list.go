@@ -10,7 +10,7 @@ func verbs() map[string]verb {
 	all := map[string]verb{
 		"accounts:create": account, "accounts:admin": account,
 		"access:add": {flags: "permissions"}, "access:update": {flags: "permissions"},
-		"apps:create": {flags: "no-remote"}, "apps:destroy": {flags: "confirm"}, "apps:transfer": {flags: "keep-access"}, "apps:errors": {flags: "hours"},
+		"apps:create": {flags: "no-remote"}, "apps:destroy": {flags: "confirm"}, "apps:transfer": {flags: "keep-access"}, "apps:errors": {flags: "hours"}, "apps:info": {flags: "shell"},
 		"audit": page, "audit:verify": {flags: "head"},
 		"authorizations:create": {flags: "description expires-in scope short"}, "authorizations:rotate": {flags: "short"},
 		"builds": page, "deploys": page, "events": page, "cron:history": page, "config:history": page,
@@ -25,7 +25,7 @@ func verbs() map[string]verb {
 	}
 	for _, plain := range []string{
 		"access", "access:invitations", "access:invitations:revoke", "access:remove", "accounts", "accounts:remove",
-		"apps", "apps:info", "apps:lock", "apps:rename", "apps:set", "apps:settings", "apps:unlock", "apps:unset",
+		"apps", "apps:lock", "apps:rename", "apps:set", "apps:settings", "apps:unlock", "apps:unset",
 		"authorizations", "authorizations:info", "authorizations:revoke", "builds:info",
 		"config:apply", "config:unstage", "cron", "cron:resume", "cron:run", "cron:suspend",
 		"deploys:cancel", "deploys:info", "deploys:output", "domains", "domains:add", "domains:clear", "domains:remove",
@@ -42,10 +42,10 @@ func verbs() map[string]verb {
 func refusedVerbs() map[string]string {
 	all := map[string]string{
 		"login": "you have proven who you are by your key", "logout": "there is no login to forget",
-		"join": "it keeps a login on the machine you sit at", "config:edit": "it starts an editor on the machine you sit at",
+		"join": "it keeps a login on the machine you sit at", "auth:token": "there is no login here whose token it could be", "config:edit": "it starts an editor on the machine you sit at",
 		"completion": "it is for the shell of the machine you sit at",
 	}
-	for _, name := range []string{"open", "local", "ps:forward"} {
+	for _, name := range []string{"open", "local", "ps:forward", "git:remote", "git:clone"} {
 		all[name] = needsHere
 	}
 	for _, name := range []string{"standalone", "doctor", "mirror:import", "mirror:list"} {

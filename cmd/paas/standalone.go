@@ -65,7 +65,7 @@ func standaloneCommand() *cobra.Command {
 	var s settings
 	cmd := &cobra.Command{
 		Use:   "standalone",
-		Short: "Run the whole platform on this machine",
+		Short: "run the whole platform on this machine",
 		Long: `Run server, router, agent and registry in one process, with a private
 Postgres and buildkitd unless --postgres or --buildkit name others. Everything
 is kept below the data directory. SIGTERM stops cleanly; apps go on running.`,

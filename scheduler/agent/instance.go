@@ -105,7 +105,10 @@ func (i *instance) report(s Status) {
 	if i.quiet.Load() {
 		return
 	}
-	s.ID, s.At = i.a.ID, time.Now()
+	s.ID = i.a.ID
+	if s.At.IsZero() {
+		s.At = time.Now()
+	}
 	i.reporter.add(s)
 	switch {
 	case s.State == Crashed || s.Platform || s.State == Exited && s.ExitCode != 0:

@@ -7,10 +7,19 @@ import (
 	"time"
 )
 
+// tellFirst is how long the first line of an instance waits for the report of
+// its start.
+const tellFirst = 2 * time.Second
+
 // follow hands what the instance prints to the control plane, from where it
 // was last read, over restarts of the engine, until the process has ended and
 // everything was read.
 func (i *instance) follow(ctx context.Context) {
+	// A reader of the log wants to hear of the start before the first word. A
+	// control plane that is away keeps nobody: the log is read all the same.
+	patient, cancel := context.WithTimeout(ctx, tellFirst)
+	i.reporter.told(patient, i.a.ID)
+	cancel()
 	f := &follower{instance: i, last: i.control.LogCursor(i.a.ID), bucket: newBucket(i.cfg.LogRate, i.cfg.LogBurst)}
 	for pause := retryFirst; ctx.Err() == nil; pause = min(2*pause, retryLast) {
 		before := f.last

@@ -44,6 +44,26 @@ func TestOutputOverRestarts(t *testing.T) {
 	agenttest.InOrder(t, s.Control.Lines(a.ID))
 }
 
+// The control plane hears of the start before the first word of the process,
+// also when it takes the report late, so that a log reads in that order.
+func TestStartIsToldBeforeTheFirstLine(t *testing.T) {
+	_, s := stage(t, agent.Config{})
+	s.Control.Refuse(2)
+	a := assign("ticker")
+	a.Port = 0
+	s.Control.Set(a)
+	s.Control.Await(t, "a line", func() bool {
+		lines := len(s.Control.Lines(a.ID))
+		if lines > 0 && len(s.Control.Statuses(a.ID)) == 0 {
+			t.Fatal("lines came before the report of the start")
+		}
+		return lines > 0
+	})
+	if at := s.Control.Statuses(a.ID)[0].At; at.After(s.Control.Lines(a.ID)[0].At) {
+		t.Errorf("started at %s, first line at %s", at, s.Control.Lines(a.ID)[0].At)
+	}
+}
+
 // A flood is cut to what the bucket lets through, and what is missing is counted.
 func TestFlood(t *testing.T) {
 	_, s := stage(t, agent.Config{LogRate: 20 << 10, LogBurst: 40 << 10})

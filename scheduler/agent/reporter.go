@@ -23,10 +23,11 @@ type reporter struct {
 
 	mu      sync.Mutex
 	pending []Status
+	fewer   chan struct{} // closed, and made anew, when pending shrinks
 }
 
 func newReporter(host string, control Control, log *slog.Logger) *reporter {
-	return &reporter{host: host, control: control, log: log, wake: make(chan struct{}, 1)}
+	return &reporter{host: host, control: control, log: log, wake: make(chan struct{}, 1), fewer: make(chan struct{})}
 }
 
 // add queues a status. A Starting that still waits is replaced by the newer
@@ -49,6 +50,31 @@ func (r *reporter) forget(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pending = slices.DeleteFunc(r.pending, func(p Status) bool { return p.ID == id })
+	r.shrunk()
+}
+
+// shrunk wakes whoever waits in told; mu is held.
+func (r *reporter) shrunk() {
+	close(r.fewer)
+	r.fewer = make(chan struct{})
+}
+
+// told waits until nothing of an instance waits to be taken, or ctx ends.
+func (r *reporter) told(ctx context.Context, id string) {
+	for {
+		r.mu.Lock()
+		waits := slices.ContainsFunc(r.pending, func(p Status) bool { return p.ID == id })
+		fewer := r.fewer
+		r.mu.Unlock()
+		if !waits {
+			return
+		}
+		select {
+		case <-fewer:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 func (r *reporter) run(ctx context.Context) {
@@ -96,4 +122,5 @@ func (r *reporter) taken(batch []Status) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pending = slices.DeleteFunc(r.pending, func(p Status) bool { return slices.Contains(batch, p) })
+	r.shrunk()
 }

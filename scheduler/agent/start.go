@@ -45,7 +45,7 @@ func (i *instance) start(ctx context.Context) (Container, bool) {
 	// engine was away). It may long be up: calling it starting would take it
 	// out of the router.
 	if c.Started.After(i.born) { // also when it has ended already: it did start
-		i.report(Status{State: Starting, Addr: i.addr(c)})
+		i.report(Status{State: Starting, Addr: i.addr(c), At: c.Started})
 	}
 	return c, true
 }

@@ -1,7 +1,8 @@
 package httpd
 
 import (
-	"regexp"
+	"fmt"
+	"regexp/syntax"
 	"strconv"
 	"strings"
 	"time"
@@ -33,8 +34,8 @@ func (ses *session) search(in api.LogSessionRequest, now time.Time) error {
 		if in.IgnoreCase {
 			ses.Pattern = "(?i)" + in.Pattern
 		}
-		if _, err := regexp.Compile(ses.Pattern); err != nil {
-			return server.Errorf(server.ErrInvalid, "Field pattern is no regular expression (RE2): %s.", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		if err := checkPattern(ses.Pattern); err != nil {
+			return err
 		}
 	}
 	ses.Text, ses.Fold = in.Text, in.IgnoreCase
@@ -43,6 +44,25 @@ func (ses *session) search(in api.LogSessionRequest, now time.Time) error {
 	}
 	if !until.IsZero() {
 		ses.To = until.UnixMicro()
+	}
+	return nil
+}
+
+// maxPattern bounds the steps of a pattern, each of which may be taken for each
+// byte of a log. A pattern for a UUID has 40.
+const maxPattern = 500
+
+func checkPattern(pattern string) error {
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return server.Errorf(server.ErrInvalid, "Field pattern is no regular expression (RE2): %s.", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	prog, err := syntax.Compile(re.Simplify())
+	if err != nil {
+		return fmt.Errorf("pattern of a log session: %w", err)
+	}
+	if len(prog.Inst) > maxPattern {
+		return server.Errorf(server.ErrInvalid, "Field pattern asks for too much work: it has %d steps and may have %d. Ask for fewer repetitions.", len(prog.Inst), maxPattern)
 	}
 	return nil
 }

@@ -48,6 +48,7 @@ func TestBadLogSearches(t *testing.T) {
 		`{"pattern":"` + long + `"}`:                   "500 bytes",
 		`{"pattern":"(("}`:                             "no regular expression",
 		`{"pattern":"((((a{1000}){1000}){1000}){9})"}`: "no regular expression",
+		`{"pattern":".{0,990}[xq]"}`:                   "too much work",
 		`{"lines":100001}`:                             "1 to 100000",
 		`{"text":7}`:                                   "Field text must be a string",
 	} {

@@ -3,6 +3,8 @@ package logd
 import (
 	"context"
 	"fmt"
+	"regexp"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,7 +15,8 @@ import (
 // What does not fit is counted, and the reader is told once, at the place of
 // the gap: appending never waits for a reader.
 type follower struct {
-	q               server.LogQuery
+	q               server.LogQuery // without its pattern
+	pattern         *regexp.Regexp  // of the query: its work is the reader's, not the appender's
 	maxLen, maxSize int
 	wake            chan struct{} // holds one token when there is something to take
 	end             chan struct{} // closed when the app was dropped
@@ -26,8 +29,10 @@ type follower struct {
 }
 
 func newFollower(q server.LogQuery, maxLen, maxSize int) *follower {
+	pattern := q.Pattern
+	q.Pattern = nil
 	return &follower{
-		q: q, maxLen: maxLen, maxSize: maxSize,
+		q: q, pattern: pattern, maxLen: maxLen, maxSize: maxSize,
 		wake: make(chan struct{}, 1), end: make(chan struct{}),
 	}
 }
@@ -58,12 +63,15 @@ func (f *follower) push(l server.LogLine) {
 // take empties the buffer; a gap is told by a last line of ours.
 func (f *follower) take(spare []server.LogLine) []server.LogLine {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	out := f.buf
-	if f.dropped > 0 {
-		out = append(out, overflow(f.q.AppID, f.dropped, f.since))
-	}
+	out, dropped, since := f.buf, f.dropped, f.since
 	f.buf, f.size, f.dropped = spare[:0], 0, 0
+	f.mu.Unlock()
+	if f.pattern != nil {
+		out = slices.DeleteFunc(out, func(l server.LogLine) bool { return !f.pattern.MatchString(l.Text) })
+	}
+	if dropped > 0 {
+		out = append(out, overflow(f.q.AppID, dropped, since))
+	}
 	return out
 }
 

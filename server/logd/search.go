@@ -12,9 +12,14 @@ import (
 )
 
 const (
-	// maxScans bounds how many searches look through segments at once: the
-	// others wait, so that they do not take the machine from the apps.
+	// maxScans bounds how many searches look through segments at once, and how
+	// many of those with a pattern, whose work nobody knows before: the others
+	// wait, so that they do not take the machine from the apps. Each waits
+	// again for each segment: a long one keeps nobody from theirs.
 	maxScans = 2
+	// lookUp is how many records are looked at between two looks at whether
+	// the reader is still there.
+	lookUp = 64
 	// maxLag is how much later than its own time a line may have been written
 	// for a search by time to find it: hosts' clocks differ.
 	maxLag = time.Hour
@@ -116,46 +121,59 @@ func (s *Store) start(ctx context.Context, dir string, segs []segment, f *filter
 	if f.q.Lines <= 0 || len(segs) == 0 {
 		return place{}, nil
 	}
-	select {
-	case s.scans <- struct{}{}:
-		defer func() { <-s.scans }()
-	case <-ctx.Done():
-		return place{}, ctx.Err()
-	}
 	left := f.q.Lines
 	at := place{seg: len(segs)}
 	for i := len(segs) - 1; i >= 0 && left > 0; i-- {
-		b, err := readSegment(dir, segs[i], 0)
+		off, found, err := s.scan(ctx, dir, segs[i], f, left)
 		if errors.Is(err, fs.ErrNotExist) {
 			break
-		}
-		if err == nil {
-			err = ctx.Err()
 		}
 		if err != nil {
 			return place{}, fmt.Errorf("search log segment: %w", err)
 		}
-		if off, found := f.back(b, left); found > 0 {
+		if found > 0 {
 			at, left = place{i, off}, left-found
 		}
 	}
 	return at, nil
 }
 
+// scan is back for a segment on disk, when it is its turn.
+func (s *Store) scan(ctx context.Context, dir string, seg segment, f *filter, most int) (off int64, found int, err error) {
+	turn := s.scans
+	if f.q.Pattern != nil {
+		turn = s.patterns
+	}
+	select {
+	case turn <- struct{}{}:
+		defer func() { <-turn }()
+	case <-ctx.Done():
+		return 0, 0, ctx.Err()
+	}
+	b, err := readSegment(dir, seg, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	return f.back(ctx, b, most)
+}
+
 // back finds the newest matches of a segment, most at most: where the first of
 // them begins and how many they are.
-func (f *filter) back(b []byte, most int) (off int64, found int) {
+func (f *filter) back(ctx context.Context, b []byte, most int) (off int64, found int, err error) {
 	if f.none(b) {
-		return 0, 0
+		return 0, 0, ctx.Err()
 	}
-	for len(b) > 0 && found < most {
+	for n := 0; len(b) > 0 && found < most; n++ {
+		if n%lookUp == 0 && ctx.Err() != nil {
+			return 0, 0, ctx.Err()
+		}
 		var rec []byte
 		b, rec = lastLine(b)
 		if _, ok := f.match(rec); ok {
 			off, found = int64(len(b)), found+1
 		}
 	}
-	return off, found
+	return off, found, nil
 }
 
 // each calls line for the matches of b in order.
@@ -163,7 +181,10 @@ func (f *filter) each(ctx context.Context, b []byte, line func(server.LogLine) e
 	if f.none(b) {
 		return ctx.Err()
 	}
-	for len(b) > 0 {
+	for n := 0; len(b) > 0; n++ {
+		if n%lookUp == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
 		rec, rest, _ := bytes.Cut(b, []byte("\n"))
 		b = rest
 		r, ok := f.match(rec)

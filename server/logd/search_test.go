@@ -3,6 +3,7 @@ package logd_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -224,4 +225,69 @@ func FuzzSearch(f *testing.F) {
 			t.Fatalf("newest %q of %q", got, want)
 		}
 	})
+}
+
+// slow is a pattern that takes a millisecond and more for a line of x.
+var slow = regexp.MustCompile(`.{0,990}[xq].{0,990}[xq].{0,990}[xq]Z`)
+
+// Searches with a costly pattern, of however many clients, keep nobody from
+// reading a log, and end soon after their clients have gone.
+func TestCostlyPatternKeepsNobody(t *testing.T) {
+	s, _ := open(t, logd.Config{Dir: t.TempDir()})
+	for n := range 20_000 {
+		l := line(n)
+		l.Text = strings.Repeat("x", 80)
+		s.Append(l)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 4)
+	for range cap(ended) {
+		go func() {
+			ended <- s.Read(ctx, server.LogQuery{AppID: "app-1", Lines: 10, Pattern: slow}, func(server.LogLine) error { return nil })
+		}()
+	}
+	time.Sleep(50 * time.Millisecond)
+	if got := texts(t, s, server.LogQuery{AppID: "app-1", Lines: 5}); len(got) != 5 {
+		t.Errorf("%d lines", len(got))
+	}
+	select {
+	case err := <-ended:
+		t.Fatalf("a search ended by itself (%v): this test proves nothing", err)
+	default:
+	}
+	cancel()
+	for range cap(ended) {
+		select {
+		case err := <-ended:
+			if !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatal("a search goes on though its client has gone")
+		}
+	}
+}
+
+// What a reader's pattern costs is the reader's: appending does not wait.
+func TestCostlyPatternWhileAppending(t *testing.T) {
+	s, _ := open(t, logd.Config{Dir: t.TempDir()})
+	ctx, cancel := context.WithCancel(t.Context())
+	joined := make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		ended <- s.Read(ctx, server.LogQuery{AppID: "app-1", Lines: -1, Tail: true, Pattern: slow, Joined: func() { close(joined) }},
+			func(server.LogLine) error { return nil })
+	}()
+	<-joined
+	begin := time.Now()
+	for n := range 5000 {
+		l := line(n)
+		l.Text = strings.Repeat("x", 80)
+		s.Append(l)
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("5000 lines took %s", took)
+	}
+	cancel()
+	<-ended
 }

@@ -66,12 +66,14 @@ const maxDropped = 4096
 
 // Store keeps the logs. It is a server.Logs, safe for concurrent use.
 type Store struct {
-	cfg     Config
-	log     *slog.Logger
-	wake    chan struct{} // holds one token when a log became dirty
-	total   atomic.Int64  // bytes in all segments
-	scans   chan struct{} // one token per search at once
-	stopped atomic.Bool   // Run has ended: appending writes at once
+	cfg   Config
+	log   *slog.Logger
+	wake  chan struct{} // holds one token when a log became dirty
+	total atomic.Int64  // bytes in all segments
+	scans chan struct{} // one token per search at once
+	// patterns is scans for searches with a pattern.
+	patterns chan struct{}
+	stopped  atomic.Bool // Run has ended: appending writes at once
 
 	mu      sync.RWMutex
 	apps    map[string]*appLog
@@ -96,7 +98,7 @@ func New(cfg Config, log *slog.Logger) (*Store, error) {
 		return nil, fmt.Errorf("make log directory: %w", err)
 	}
 	s := &Store{
-		cfg: cfg, log: log, wake: make(chan struct{}, 1), scans: make(chan struct{}, maxScans),
+		cfg: cfg, log: log, wake: make(chan struct{}, 1), scans: make(chan struct{}, maxScans), patterns: make(chan struct{}, maxScans),
 		apps: map[string]*appLog{}, dropped: map[string]struct{}{},
 	}
 	entries, err := os.ReadDir(cfg.Dir)

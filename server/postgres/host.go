@@ -101,7 +101,7 @@ func (s *Store) report(ctx context.Context, hostID string, r agent.Status) (*ser
 			return nil
 		}
 		if in.State != removed && (in.State != from || r.State == agent.Stopping) {
-			t = &server.Transition{Instance: in, From: from, To: in.State, Notes: r.Notes}
+			t = &server.Transition{Instance: in, From: from, To: in.State, Notes: r.Notes, At: r.At}
 			if err := event(ctx, tx, appID, "", "paas", "instance."+in.State, fmt.Sprintf("%s.%d v%d %s", in.Type, in.Ordinal, in.Release, r.Reason)); err != nil {
 				return err
 			}
