@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -66,5 +67,19 @@ func TestOutputIsBounded(t *testing.T) {
 	}
 	if len(out.buf) > maxOutput+200 || !strings.Contains(string(out.buf[maxOutput:]), "longer than 10 MB") {
 		t.Fatalf("%d bytes kept", len(out.buf))
+	}
+}
+
+// Whatever a release command prints, how the push ended stands below it.
+func TestOutputKeepsItsEnd(t *testing.T) {
+	out := &Output{change: make(chan struct{})}
+	for range 200_000 {
+		_, _ = io.WriteString(out, "a release command that prints and prints and prints and prints\n")
+	}
+	_, _ = io.WriteString(out, " !     Release command failed with exit code 3.\n")
+	out.Close()
+	if text := string(out.buf); len(text) > maxOutput+3*maxOutputEnd || !strings.HasSuffix(text, "prints and prints\n !     Release command failed with exit code 3.\n") ||
+		!strings.Contains(text, "only the end is shown.\na release command") {
+		t.Fatalf("%d bytes, ending with %q", len(text), text[len(text)-200:])
 	}
 }

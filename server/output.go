@@ -9,8 +9,13 @@ import (
 	"time"
 )
 
-// maxOutput bounds what is kept of one deploy's output.
-const maxOutput = 10 << 20
+const (
+	// maxOutput bounds what is kept of one deploy's output.
+	maxOutput = 10 << 20
+	// maxOutputEnd is what is kept of the end of an output beyond that: how
+	// the deploy ended and why is said last. At times it is twice as much.
+	maxOutputEnd = 4 << 10
+)
 
 // outputs holds the output of the deploys this process works on: followers
 // read it as it grows, and it is written to the store in the background.
@@ -28,6 +33,7 @@ type Output struct {
 	mu     sync.Mutex
 	buf    []byte
 	full   bool
+	end    []byte // the newest of what came when it was full
 	closed bool
 	change chan struct{} // closed and replaced with each change
 	saved  int
@@ -114,13 +120,20 @@ func (out *Output) unsaved() []byte {
 func (out *Output) Write(p []byte) (int, error) {
 	out.mu.Lock()
 	defer out.mu.Unlock()
-	if out.closed || out.full {
+	if out.closed {
+		return len(p), nil
+	}
+	if out.full {
+		if out.end = append(out.end, p...); len(out.end) > 2*maxOutputEnd {
+			out.end = append(out.end[:0], out.end[len(out.end)-maxOutputEnd:]...)
+		}
 		return len(p), nil
 	}
 	out.buf = append(out.buf, p...)
 	if len(out.buf) > maxOutput {
 		out.full = true
-		out.buf = append(out.buf[:maxOutput], "\n !     The output is longer than 10 MB; the rest is not shown.\n"...)
+		out.end = bytes.Clone(out.buf[max(maxOutput, len(out.buf)-maxOutputEnd):])
+		out.buf = append(out.buf[:maxOutput], "\n !     The output is longer than 10 MB; of the rest only the end is shown.\n"...)
 	}
 	out.wake()
 	return len(p), nil
@@ -132,6 +145,9 @@ func (out *Output) Close() {
 	defer out.mu.Unlock()
 	if !out.closed {
 		out.closed = true
+		if _, whole, found := bytes.Cut(out.end, []byte("\n")); found { // its first line may be half
+			out.buf = append(out.buf, whole...)
+		}
 		out.wake()
 	}
 }

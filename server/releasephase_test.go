@@ -154,7 +154,7 @@ func (l *memoryLog) Read(ctx context.Context, q LogQuery, line func(LogLine) err
 		n = len(l.lines)
 		l.mu.Unlock()
 		for _, one := range more {
-			if one.Dyno == q.Dyno && one.Source == q.Source {
+			if one.Dyno == q.Dyno && (q.Source == "" || one.Source == q.Source) {
 				if err := line(one); err != nil {
 					return err
 				}
@@ -230,6 +230,25 @@ func (o *lockedOutput) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.b.String()
+}
+
+// What a command prints too fast is missing from its output, which says so.
+func TestReleaseOutputTellsOfDroppedLines(t *testing.T) {
+	p, s, logs := newPhase(t)
+	s.run = &Run{ID: "r", AppID: "app", Type: ReleaseType, Ordinal: 1001, State: RunRunning}
+	s.prints(logs, time.Unix(1000, 0), "one")
+	line := LogLine{AppID: "app", At: time.Unix(1001, 0), Source: "paas", Dyno: "release.1001", Text: "7 lines dropped: release.1001 prints faster than 1 MB/s", Instance: "r"}
+	state := LogLine{AppID: "app", At: time.Unix(1001, 0), Source: "paas", Dyno: "release.1001", Text: "State changed from up to complete"}
+	logs.Append(line, state)
+	s.prints(logs, time.Unix(1002, 0), "nine")
+	var out lockedOutput
+	var play sync.WaitGroup
+	play.Go(func() { s.become(t, func(r *Run) { r.State = RunSucceeded }) })
+	_, err := p.runRelease(t.Context(), phaseDeploy, &out)
+	play.Wait()
+	if want := "one\n7 lines dropped: release.1001 prints faster than 1 MB/s\nnine\n"; err != nil || s.kept.String() != want {
+		t.Fatalf("kept %q, %v", s.kept.String(), err)
+	}
 }
 
 func TestReleaseCommandThatDoesNotSucceed(t *testing.T) {

@@ -40,10 +40,19 @@ func (s *Service) recheck(ctx context.Context, actor Actor, appID string, need P
 		_, err := s.stillAllowed(ctx, actor, appID, need)
 		var told *Error
 		if errors.As(err, &told) && !told.Transient {
-			end(told)
+			end(endedFor(told))
 			return
 		}
 	}
+}
+
+// endedFor is what to tell somebody whose session it ends: they have seen the
+// app, so it is no secret that it was there.
+func endedFor(told *Error) *Error {
+	if told.ID != ErrNotFound {
+		return told
+	}
+	return &Error{ID: ErrNotFound, Message: "The app is gone, or you have no access to it any more. What you had open was ended.", Next: told.Next}
 }
 
 // stillAllowed asks as at the beginning, with what account and token are now.

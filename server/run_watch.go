@@ -79,12 +79,13 @@ func (w *runWatch) tellWaiting(r Run) {
 	}
 }
 
-// read takes the run's lines from the log, each once.
+// read takes the run's lines from the log, each once, and in their place the
+// host's notes of how many it dropped: an output with holes says so.
 func (w *runWatch) read(ctx context.Context, tail bool) {
 	w.mu.Lock()
 	last, skip := w.last, w.same
 	w.mu.Unlock()
-	q := LogQuery{AppID: w.run.AppID, Source: "app", Dyno: w.run.Name(), Tail: tail}
+	q := LogQuery{AppID: w.run.AppID, Dyno: w.run.Name(), Tail: tail}
 	err := w.p.logs.Read(ctx, q, func(l LogLine) error {
 		switch {
 		case l.Instance != w.run.ID || l.At.Before(last):

@@ -17,6 +17,7 @@ type RunRequest struct {
 	// Command is a line as a Procfile has it, or the name of a process type,
 	// whose command then runs.
 	Command   string
+	OfType    bool              // Command must be the name of a process type
 	Size      string            // empty: the default
 	Env       map[string]string // besides the config, and stronger
 	Attach    bool              // its streams are the caller's, who comes with Open
@@ -40,7 +41,7 @@ func (s *Service) StartRun(ctx context.Context, actor Actor, app string, r RunRe
 	if err := s.checkRun(r); err != nil {
 		return Run{}, err
 	}
-	rel, err := s.runnable(ctx, a)
+	rel, err := s.runnable(ctx, a, r)
 	if err != nil {
 		return Run{}, err
 	}
@@ -107,8 +108,8 @@ func checkEnv(env map[string]string, kept string) error {
 	return checkPatch(patch)
 }
 
-// runnable is the app's current release if it has code to run.
-func (s *Service) runnable(ctx context.Context, a App) (Release, error) {
+// runnable is the app's current release if it has code to run, and what is asked for.
+func (s *Service) runnable(ctx context.Context, a App, r RunRequest) (Release, error) {
 	var rel Release
 	var err error
 	if a.Current != "" {
@@ -118,6 +119,9 @@ func (s *Service) runnable(ctx context.Context, a App) (Release, error) {
 	}
 	if rel.Image.Digest == "" {
 		return rel, &Error{ID: ErrInvalid, Message: a.Name + " has no code yet, so there is nothing to run. Nothing was started.", Next: "Deploy first: git push paas main"}
+	}
+	if _, ok := rel.Processes[r.Command]; r.OfType && !ok {
+		return rel, Errorf(ErrInvalid, "Couldn't find that process type (%s). The app has: %s. Nothing was started.", r.Command, strings.Join(slices.Sorted(maps.Keys(rel.Processes)), ", "))
 	}
 	return rel, nil
 }

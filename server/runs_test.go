@@ -195,17 +195,18 @@ func TestStartRunMasksItsCommand(t *testing.T) {
 func TestStartRunRefuses(t *testing.T) {
 	s, store := newRunService(t)
 	for want, r := range map[string]RunRequest{
-		"There is no command":       {Command: " \t"},
-		"There is no size \"Huge\"": {Command: "x", Size: "Huge"},
-		"longer than 32768":         {Command: strings.Repeat("x", maxCommand+1)},
-		"NUL byte or":               {Command: "x\x00y"},
-		"is not UTF-8":              {Command: "x\xff"},
-		"The time limit must":       {Command: "x", TimeLimit: -1},
-		"between 0 (none) and":      {Command: "x", TimeLimit: 365 * 24 * time.Hour},
-		"A terminal needs":          {Command: "x", TTY: true},
-		"\"PORT\" is reserved":      {Command: "x", Env: map[string]string{"PORT": "1"}},
-		"may hold only letters":     {Command: "x", Env: map[string]string{"A-B": "1"}},
-		"The variables hold":        {Command: "x", Env: map[string]string{"A": strings.Repeat("x", MaxConfigBytes)}},
+		"There is no command":                            {Command: " \t"},
+		"There is no size \"Huge\"":                      {Command: "x", Size: "Huge"},
+		"longer than 32768":                              {Command: strings.Repeat("x", maxCommand+1)},
+		"NUL byte or":                                    {Command: "x\x00y"},
+		"is not UTF-8":                                   {Command: "x\xff"},
+		"The time limit must":                            {Command: "x", TimeLimit: -1},
+		"between 0 (none) and":                           {Command: "x", TimeLimit: 365 * 24 * time.Hour},
+		"A terminal needs":                               {Command: "x", TTY: true},
+		"\"PORT\" is reserved":                           {Command: "x", Env: map[string]string{"PORT": "1"}},
+		"may hold only letters":                          {Command: "x", Env: map[string]string{"A-B": "1"}},
+		"process type (clock). The app has: web, worker": {Command: "clock", OfType: true},
+		"The variables hold":                             {Command: "x", Env: map[string]string{"A": strings.Repeat("x", MaxConfigBytes)}},
 	} {
 		if _, err := s.StartRun(t.Context(), ann, "shop", r); !IsID(err, ErrInvalid) || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %s", err, want)
@@ -279,8 +280,12 @@ func TestWhileAllowedEnds(t *testing.T) {
 			}
 			store.set(func() { c.change(store) })
 			receive(t, ctx.Done(), "the end")
-			if err := allowedError(ctx, ctx.Err()); !IsID(err, c.id) {
+			err := allowedError(ctx, ctx.Err())
+			if !IsID(err, c.id) {
 				t.Errorf("cause %v, want %s", err, c.id)
+			}
+			if c.id == ErrNotFound && !strings.Contains(err.Error(), "What you had open was ended") {
+				t.Errorf("somebody at work is told %q", err)
 			}
 		})
 	}

@@ -35,7 +35,8 @@ func version(r *api.ReleaseRef) string {
 
 // unwatched says that the deploy goes on without us.
 func (s *session) unwatched(deploy string, err error) error {
-	cause := err.Error()
+	// Of a request that asks how it stands; the deploy is there already.
+	cause := strings.TrimSuffix(err.Error(), ". Nothing was changed")
 	if errors.Is(err, context.Canceled) && s.ctx.Err() != nil {
 		cause = "Interrupted."
 	}

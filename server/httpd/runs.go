@@ -76,7 +76,7 @@ func runRequest(in api.CreateDyno) (server.RunRequest, error) {
 	case strings.TrimSpace(in.Command) != "":
 		return req, server.Errorf(server.ErrInvalid, "Field type names the process type whose command is to run, so field command must be empty.%s", kept)
 	}
-	req.Command = in.Type
+	req.Command, req.OfType = in.Type, true
 	return req, nil
 }
 

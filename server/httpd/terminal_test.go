@@ -87,7 +87,7 @@ func TestCreateDyno(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	a = r.do("POST", "/apps/shop/dynos", `{"type":"worker"}`)
-	if f.started[1].Command != "worker" || f.started[1].Attach || f.started[1].TTY || bytes.Contains(a.body, []byte("/terminals/")) {
+	if f.started[1].Command != "worker" || !f.started[1].OfType || f.started[1].Attach || f.started[1].TTY || bytes.Contains(a.body, []byte("/terminals/")) {
 		t.Errorf("%+v %s", f.started[1], a.body)
 	}
 	for body, status := range map[string]int{

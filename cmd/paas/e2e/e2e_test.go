@@ -8,9 +8,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -131,11 +133,28 @@ func (l *lockedBuffer) String() string {
 var subnetCount = os.Getpid()
 
 func newPlatform(data string, flags ...string) *platform {
-	subnetCount++
 	must(os.MkdirAll(data, 0o711))
 	return &platform{data: data, http: freeAddr(), ssh: freeAddr(), api: freeAddr(), registry: freeAddr(),
-		subnets:     fmt.Sprintf("10.%d.0.0/16", 220+subnetCount%30),
-		buildSubnet: fmt.Sprintf("10.254.%d.0/22", 4*(subnetCount%50)), flags: flags, log: &lockedBuffer{}}
+		subnets: freeSubnet("10.%d.0.0/16", 220, 1, 30), buildSubnet: freeSubnet("10.254.%d.0/22", 0, 4, 50),
+		flags: flags, log: &lockedBuffer{}}
+}
+
+// freeSubnet is the next of n networks that no interface of the machine has an
+// address in: what another program left or uses is in nobody's way.
+func freeSubnet(format string, first, step, n int) string {
+	taken, err := net.InterfaceAddrs()
+	must(err)
+	for range n {
+		subnetCount++
+		want := netip.MustParsePrefix(fmt.Sprintf(format, first+step*(subnetCount%n)))
+		if !slices.ContainsFunc(taken, func(a net.Addr) bool {
+			have, err := netip.ParsePrefix(a.String())
+			return err == nil && have.Overlaps(want)
+		}) {
+			return want.String()
+		}
+	}
+	panic("no free subnet")
 }
 
 func freeAddr() string {

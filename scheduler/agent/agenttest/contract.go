@@ -238,6 +238,7 @@ func stopKills(t *testing.T, s Subject) {
 
 func stopGivenUp(t *testing.T, s Subject) {
 	a, _ := started(t, s, "deaf")
+	collect(t, s, a.ID, time.Time{}).await(t, 1) // before that it would die of SIGTERM
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	if err := s.Runtime.Stop(ctx, a.ID, time.Minute); err == nil {

@@ -77,6 +77,26 @@ func TestConfinement(t *testing.T) {
 	}
 }
 
+// A size may be larger than a small host: there it has the whole machine. The
+// engine would refuse it, again and again.
+func TestSizeOfMoreCPUsThanTheHost(t *testing.T) {
+	r := newRuntime(t, config())
+	has, err := r.Capacity(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := assign(t, 4, "silent")
+	a.Limits.MilliCPU = int64(has.CPUs)*1000 + 500
+	t.Cleanup(func() { remove(t, r, a.ID) })
+	if _, err := r.Start(deadline(t), a); err != nil {
+		t.Fatal(err)
+	}
+	in, err := engine(t).ContainerInspect(deadline(t), "paas-test-web.1-"+a.ID[len(a.ID)-8:])
+	if err != nil || in.HostConfig.NanoCPUs != int64(has.CPUs)*1_000_000_000 {
+		t.Errorf("%d of %d CPUs, %v", in.HostConfig.NanoCPUs, has.CPUs, err)
+	}
+}
+
 // What the engine was told.
 func TestHostConfig(t *testing.T) {
 	r := newRuntime(t, config())

@@ -28,6 +28,9 @@ func (r *Runtime) Start(ctx context.Context, a agent.Assignment) (agent.Containe
 	if err := r.prepare(ctx, a); err != nil {
 		return agent.Container{}, err
 	}
+	if err := r.fitCPUs(ctx, s); err != nil {
+		return agent.Container{}, err
+	}
 	if s.host.Mounts, err = r.files.write(a); err != nil {
 		return agent.Container{}, err
 	}
@@ -35,6 +38,20 @@ func (r *Runtime) Start(ctx context.Context, a agent.Assignment) (agent.Containe
 		err = errors.Join(err, r.files.remove(a.ID))
 	}
 	return c, err
+}
+
+// fitCPUs lowers a limit that is more than the machine has, which the engine
+// would refuse: a size of 2.5 CPUs on a host of two may have both.
+func (r *Runtime) fitCPUs(ctx context.Context, s *spec) error {
+	const cpu = 1_000_000_000
+	if s.host.NanoCPUs <= cpu { // every machine has as many
+		return nil
+	}
+	has, err := r.Capacity(ctx)
+	if err == nil && has.CPUs > 0 {
+		s.host.NanoCPUs = min(s.host.NanoCPUs, int64(has.CPUs)*cpu)
+	}
+	return err
 }
 
 // mayRun says that the start of what must not run twice failed in a way that
