@@ -10,7 +10,7 @@ SOURCES  := $(shell find . -name '*.go' ! -name '*_test.go' ! -path './examples/
 # Modules' own build information is enough; a checkout by another user must not fail.
 GOBUILD  := go build -trimpath -buildvcs=false
 
-.PHONY: help up down build deps test lint fuzz bench-push bench-logs clean clean-data tools
+.PHONY: help up down build deps test lint fuzz bench-push bench-logs screenshots clean clean-data tools FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -26,7 +26,11 @@ build: bin/paas bin/buildkitd ## bin/paas and bin/buildkitd
 deps:
 	@scripts/deps.sh
 
-bin/paas: $(SOURCES)
+# What of npm the dashboard embeds. The script touches the stamp when it changed.
+bin/.assets: FORCE
+	@scripts/assets.sh $@
+
+bin/paas: $(SOURCES) bin/.assets
 	@echo "-----> Building bin/paas $(VERSION) (the first time takes minutes)"
 	@begin=$$(date +%s); $(GOBUILD) -ldflags '-X main.buildTag=$(VERSION)' -o $@ ./cmd/paas && touch $@ \
 		&& echo "       done in $$(($$(date +%s) - begin)) s"
@@ -42,7 +46,14 @@ bin/.buildkitd-$(BUILDKIT):
 
 test: bin/buildkitd ## all tests, for real, and nothing left behind
 	@scripts/deps.sh test
+	@$(MAKE) bin/.assets
+	@scripts/axe.sh bin/axe.min.js
 	@scripts/test.sh $(TESTFLAGS) $(or $(PKGS),./...)
+
+screenshots: bin/buildkitd ## take the dashboard's pictures anew, into docs/screenshots
+	@scripts/deps.sh test
+	@$(MAKE) bin/.assets
+	@scripts/screenshots.sh
 
 tools: bin/.tools
 	@test -x bin/golangci-lint && test -x bin/composecheck || { rm -f $<; $(MAKE) $<; }

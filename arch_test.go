@@ -42,11 +42,14 @@ func mayImport() map[string][]string {
 		"server/doctor":   adapter,
 		"server/drain":    adapter,
 		"server/gitd":     adapter,
-		"server/httpd":    adapter,
+		"server/httpd":    append([]string{"server/terminal"}, adapter...),
 		"server/logd":     adapter,
+		"server/oidc":     adapter,
+		"server/passkey":  adapter,
 		"server/postgres": append([]string{"migrations"}, adapter...),
 		"server/registry": adapter,
-		"web":             adapter,
+		"server/terminal": adapter,
+		"web":             append([]string{"server/terminal"}, adapter...),
 
 		"cmd/paas":   {"builder/...", "router", "scheduler/...", "server/...", "migrations", "web"},
 		"bench/push": {"server/api", "server/client"},
@@ -72,13 +75,16 @@ func homes() map[string][]string {
 		"github.com/go-chi/chi/v5":               {"server/httpd", "web"},
 		"github.com/distribution/":               {"server/registry"},
 		"github.com/google/go-containerregistry": {"server/registry", "builder/buildkit"}, // the same registry from both ends
-		"github.com/coder/websocket":             {"server/httpd", "server/client", "router"},
+		"github.com/coder/websocket":             {"server/terminal", "server/client", "router"},
 		"github.com/spf13/":                      {"cmd/paas"},
 		"github.com/opencontainers/":             {"builder/buildkit", "scheduler/agent/docker", "server/registry"},
 		"github.com/sirupsen/logrus":             {"server/registry", "builder/buildkit"},
 		"github.com/vishvananda/netlink":         {"server/child"}, // the build containers' bridge
 		"github.com/containerd/go-cni":           {"server/child"}, // and their namespaces
 		"google.golang.org/grpc":                 {"builder/buildkit"},
+		"github.com/prometheus/client_golang":    {"server/httpd"},
+		"github.com/go-webauthn/webauthn":        {"server/passkey"},
+		"github.com/coreos/go-oidc/v3":           {"server/oidc"},
 		"github.com/robfig/cron/v3":              {"builder", "server"}, // read and applied
 		"github.com/creack/pty":                  {"cmd/paas", "scheduler/agent/docker"},
 		"github.com/google/uuid":                 {"..."},

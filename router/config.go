@@ -33,6 +33,9 @@ type Config struct {
 	// Log takes one line per request to a known app, in the form of Heroku's
 	// router. It is called on the request's goroutine and must not block.
 	Log func(appID string, at time.Time, line string)
+	// Observe is told of each such request as well, for the app's figures. It
+	// is called on the request's goroutine and must not block.
+	Observe func(Observation)
 
 	Limits Limits
 }
@@ -138,6 +141,9 @@ func (c *Config) prepare() error {
 	}
 	if c.Log == nil {
 		c.Log = func(string, time.Time, string) {}
+	}
+	if c.Observe == nil {
+		c.Observe = func(Observation) {}
 	}
 	return nil
 }

@@ -35,6 +35,7 @@ type exchange struct {
 
 	target  *instance     // counted until finish
 	dyno    string        // name of the instance last asked
+	release int           // of the instance that took the connection, 0 before
 	connect time.Duration // < 0 before there was a connection
 	failed  failure       // code "" while all is well
 	status  int
@@ -162,7 +163,13 @@ func (x *exchange) log() {
 	if x.failed.code != "" {
 		e.status = x.failed.status
 	}
-	x.router.cfg.Log(x.route.appID, time.Now(), e.line())
+	now := time.Now()
+	x.router.cfg.Log(x.route.appID, now, e.line())
+	o := Observation{AppID: x.route.appID, Release: x.release, Status: e.status, Code: e.failure.code, Service: e.service, Bytes: e.bytes, At: now}
+	if o.Code == "H27" {
+		o.Status = 0
+	}
+	x.router.cfg.Observe(o)
 }
 
 // expire ends an exchange in which no byte moved for Limits.Idle. Who is to

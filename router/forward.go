@@ -98,6 +98,9 @@ func (x *exchange) RoundTrip(out *http.Request) (*http.Response, error) {
 		resp, err := x.attempt(in, out)
 		var refused *connectError
 		if err == nil || !errors.As(err, &refused) || x.ctx.Err() != nil {
+			if x.connect >= 0 {
+				x.release = in.target.Release
+			}
 			return resp, err
 		}
 		x.router.fleet.shun(in)

@@ -33,6 +33,8 @@ type Target struct {
 	ID   string `json:"id"`   // instance id; stays the same as long as the instance lives
 	Name string `json:"name"` // "web.1", for the log line
 	Addr string `json:"addr"` // "10.210.0.2:8080"
+	// Release is the version of the release the instance is of, for Observation.
+	Release int `json:"release,omitempty"`
 }
 
 // Ack is what a router says about itself, after every swap of the table and

@@ -4,8 +4,8 @@
 #
 #   scripts/deps.sh [test] [lint] [mirror]
 #
-# test: a C compiler for the race detector. lint: shellcheck. mirror: what
-# makes the stand-ins of base images.
+# test: a C compiler for the race detector, a browser, and npm. lint:
+# shellcheck. mirror: what makes the stand-ins of base images.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib.sh
@@ -32,7 +32,11 @@ has ps || need procps
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || need postgresql
 for want in "$@"; do
 	case $want in
-	test) has gcc || need "gcc libc6-dev" ;;
+	test)
+		has gcc || need "gcc libc6-dev"
+		has chromium || need "chromium fonts-dejavu-core"
+		has npm || need npm
+		;;
 	lint) has shellcheck || need shellcheck ;;
 	mirror)
 		has mmdebstrap || need mmdebstrap

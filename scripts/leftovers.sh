@@ -20,7 +20,7 @@ images() { engine image ls --no-trunc --digests --format '{{.ID}} {{.Repository}
 # One line a process: pid, its start (a pid alone may be used again), command.
 processes() {
 	ps -eo pid=,lstart=,comm=,args= |
-		awk '$7 ~ /^(paas|postgres|initdb|buildkitd|dockerd|runc|containerd-shim.*|git.*|ssh|.*\.test)$/'
+		awk '$7 ~ /^(paas|postgres|initdb|buildkitd|dockerd|runc|containerd-shim.*|git.*|ssh|.*\.test)$/ || $7 ~ /^chrom/ && /paas-e2e-/'
 }
 mounts() { awk '{print $2, $3}' /proc/mounts; }
 namespaces() { ls /run/netns 2>/dev/null || true; }

@@ -145,6 +145,7 @@ next_steps() {
 	say "    bin/paas logs --tail -a $app          bin/paas config:set GREETING=hi -a $app"
 	say "    bin/paas releases -a $app             bin/paas rollback -a $app"
 	say "    bin/paas doctor$doctor                       make down"
+	say "    bin/paas dashboard                    opens the dashboard, http://paas.$domain:${http##*:}/"
 	say "Your own app, in its directory with a Dockerfile, committed:"
 	say "    $PWD/bin/paas apps:create NAME && git push paas main"
 	if [ "$key" = "$sample/id_ed25519" ]; then

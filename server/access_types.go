@@ -45,8 +45,8 @@ type AuditEntry struct {
 	At        time.Time
 	Actor     string // e-mail
 	AccountID string
-	TokenID   string // empty for a key and the operator's socket
-	Via       string // "api", "ssh", "socket"
+	TokenID   string // or the id of the dashboard's session; empty for a key and the operator's socket
+	Via       string // "api", "ssh", "socket", "web"
 	From      string // address, empty on the socket
 	AppID     string // empty for what belongs to no app
 	App       string // its name at that time
@@ -61,12 +61,6 @@ type AuditState struct {
 	Broken int64  // id of the first row that does not fit, 0 when all do
 	Why    string // what is wrong with it
 }
-
-// Two-factor authentication belongs to the dashboard's login, which is to be:
-// its sessions are tokens of a kind of their own (tokens.kind) whose row says
-// when the second factor was proven; Authenticate copies that into the Actor,
-// and what asks for it (allowAccount, allow) compares. Keys and API tokens,
-// which people hold because a machine proves them, need none.
 
 // AccessStore keeps who may do what, by which credential, and who did what.
 type AccessStore interface {
@@ -129,6 +123,9 @@ type PeopleStore interface {
 type AuditStore interface {
 	// Audit lists the newest entries, newest first; an empty app is all.
 	Audit(ctx context.Context, appID string, max int) ([]AuditEntry, error)
+	SearchAudit(ctx context.Context, q ActivityQuery) ([]AuditEntry, error)
+	// Activity is the app's events; origin adds via and from of the audit log.
+	Activity(ctx context.Context, appID string, q ActivityQuery, origin bool) ([]Activity, error)
 	// VerifyAudit walks the chain; a head that was noted earlier (hex, may be
 	// empty) must be part of it.
 	VerifyAudit(ctx context.Context, head string) (AuditState, error)

@@ -11,10 +11,11 @@ type Actor struct {
 	Account
 	// Scope is what the credential lets the account do; empty is everything
 	// (an SSH key, the operator's socket, a login).
-	Scope []Scope
-	Token string // id of the token, empty for a key and the socket
-	Via   string // "api", "ssh", "socket"; for the audit log
-	From  string // remote address, empty for the socket
+	Scope   []Scope
+	Token   string // id of the token, empty for a key and the socket
+	Session string // id of the dashboard's session, empty otherwise
+	Via     string // "api", "ssh", "socket", "web"; for the audit log
+	From    string // remote address, empty for the socket
 }
 
 // Scope bounds an API token, as Heroku's OAuth scopes do.

@@ -11,7 +11,7 @@ func checkAppName(name, kept string) error {
 	if !appName.MatchString(name) {
 		return Errorf(ErrInvalid, "Name %q must start with a letter, end with a letter or digit, hold only lower-case letters, digits and dashes, and be 1 to 30 characters long. %s", name, kept)
 	}
-	if name == platformHost {
+	if name == PlatformHost {
 		return Errorf(ErrInvalid, "Name %q is kept for the platform. %s", name, kept)
 	}
 	return nil

@@ -24,13 +24,17 @@ func (s *Service) Audit(ctx context.Context, actor Actor, app string, max int) (
 // AuditAll lists the newest entries of the whole installation's audit log,
 // which outlives apps and accounts. Admins only.
 func (s *Service) AuditAll(ctx context.Context, actor Actor, max int) ([]AuditEntry, error) {
-	if !actor.Admin {
-		return nil, &Error{ID: ErrForbidden, Message: "Only an admin may read the whole audit log.", Next: "That of an app which you manage: paas audit -a APP"}
-	}
-	if err := allowAccount(actor); err != nil {
+	if err := allowAuditAll(actor); err != nil {
 		return nil, err
 	}
 	return s.audit(ctx, "", max)
+}
+
+func allowAuditAll(actor Actor) error {
+	if !actor.Admin {
+		return &Error{ID: ErrForbidden, Message: "Only an admin may read the whole audit log.", Next: "That of an app which you manage: paas audit -a APP"}
+	}
+	return allowAccount(actor)
 }
 
 func (s *Service) audit(ctx context.Context, appID string, max int) ([]AuditEntry, error) {

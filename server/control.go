@@ -22,6 +22,7 @@ type ControlConfig struct {
 	BootTimeout time.Duration
 	Grace       time.Duration // between SIGTERM and SIGKILL
 	Host        func(app string) string
+	Meter       *Meter // nil: what instances use is not kept
 }
 
 const (
@@ -192,6 +193,13 @@ func (c *Control) Report(ctx context.Context, host string, s []agent.Status) err
 		c.logs.Append(stateLines(t)...)
 	}
 	return nil
+}
+
+// Usage is agent.Control.
+func (c *Control) Usage(host string, at time.Time, u []agent.Usage) {
+	if c.cfg.Meter != nil {
+		c.cfg.Meter.Usage(host, at, u)
+	}
 }
 
 // KeptImages are references of the images that hosts must keep.

@@ -71,6 +71,8 @@ type Deploy struct {
 	Ref    string // push: refs/heads/main
 	Old    string // push: what the pusher saw there; zeros for a new branch
 	Commit string // push
+	// Subject is the first line of the commit's message: foreign text.
+	Subject string
 	// RefMoved says that the branch followed, after live.
 	RefMoved bool
 

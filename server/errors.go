@@ -18,6 +18,7 @@ const (
 	ErrInvalid      ErrID = "invalid_params"      // 422
 	ErrConflict     ErrID = "conflict"            // 409
 	ErrTooLarge     ErrID = "too_large"           // 413
+	ErrRate         ErrID = "rate_limit"          // 429
 	ErrUnavailable  ErrID = "service_unavailable" // 503
 )
 

@@ -38,8 +38,12 @@ func (q LogQuery) Matches(l LogLine) bool {
 		!q.Until.IsZero() && !l.At.Before(q.Until):
 		return false
 	}
-	return q.MatchesText(l.Text)
+	return q.MatchesText(l.Text) && q.MatchesLevel(l)
 }
+
+// MatchesLevel says whether the query chooses a line by what it says of how
+// grave it is.
+func (q LogQuery) MatchesLevel(l LogLine) bool { return q.Level == "" || LogLevel(l) == q.Level }
 
 // MatchesText says whether the query chooses a text, whatever else its line is.
 func (q LogQuery) MatchesText(text string) bool {

@@ -109,6 +109,7 @@ type Release struct {
 	User        string // e-mail
 	BuildID     string // the build whose image it runs; empty before the first deploy
 	Commit      string
+	Subject     string // of the commit: foreign text
 	Image       Image
 	Processes   map[string]Process
 	Crons       []builder.CronSpec
@@ -158,6 +159,7 @@ type Build struct {
 	UserID    string
 	User      string
 	Commit    string
+	Subject   string // of the commit: foreign text
 	Status    string // pending, succeeded, failed (Heroku)
 	Image     Image
 	Manifest  builder.Manifest
@@ -225,6 +227,7 @@ type LogQuery struct {
 	Text    string         // that hold this text
 	Fold    bool           // Text in any case
 	Pattern *regexp.Regexp // that match this
+	Level   string         // whose text says so: LogLevel
 
 	Joined func() // if not nil, called when no new line will be missed any more
 }

@@ -44,7 +44,7 @@ func (s *Service) Repository(ctx context.Context, actor Actor, ident string, wri
 // ctx: when the pusher is gone, it goes on.
 func (s *Service) Push(ctx context.Context, p Push, out io.Writer) error {
 	d, err := s.queue(ctx, Deploy{AppID: p.AppID, Kind: KindPush, UserID: p.UserID,
-		Ref: p.Ref, Old: p.Old, Commit: p.Commit, Description: "Deploy " + p.Commit[:8]}, nil)
+		Ref: p.Ref, Old: p.Old, Commit: p.Commit, Subject: s.subject(ctx, p), Description: "Deploy " + p.Commit[:8]}, nil)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (p *Pipeline) follow(ctx context.Context, d Deploy, out io.Writer) (Deploy,
 		case err != nil:
 			return d, err
 		}
-		if now.State.Final() && (now.State != DeployLive || now.Kind != KindPush || now.RefMoved) && p.outputs.get(d.ID) == nil {
+		if now.over() && p.outputs.get(d.ID) == nil {
 			return now, p.rest(ctx, d.ID, out, offset)
 		}
 		select {

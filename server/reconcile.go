@@ -180,7 +180,7 @@ func (r *Reconciler) routes(ctx context.Context, snap Snapshot) []router.Route {
 	targets := []router.Target{}
 	for _, in := range snap.State.Instances {
 		if in.Type == webType && in.State == scheduler.Up {
-			targets = append(targets, router.Target{ID: in.ID, Name: snap.Names[in.ID], Addr: snap.Addrs[in.ID]})
+			targets = append(targets, router.Target{ID: in.ID, Name: snap.Names[in.ID], Addr: snap.Addrs[in.ID], Release: snap.Versions[in.ID]})
 		}
 	}
 	slices.SortFunc(targets, func(a, b router.Target) int {

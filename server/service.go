@@ -28,6 +28,8 @@ type Service struct {
 	pipeline *Pipeline
 	log      *slog.Logger
 	operator Actor
+
+	signIns, begun, refusals *Tries // of the dashboard
 }
 
 // ServiceConfig are the limits of the use cases.
@@ -39,6 +41,7 @@ type ServiceConfig struct {
 	DiskUsed  func() (percent int, err error) // of the file system with the data
 	Keys      KeyFile                         // nil: the master key is kept elsewhere
 	Drains    DrainGuard                      // nil: there are no log drains
+	Meter     *Meter                          // nil: one that counts nothing
 }
 
 // Size is a preset of what one instance may use (Heroku: dyno size).
@@ -67,7 +70,11 @@ func NewService(ctx context.Context, cfg ServiceConfig, store Store, repos Repos
 	if err != nil {
 		return nil, fmt.Errorf("operator's account: %w", err)
 	}
-	return &Service{cfg: cfg, store: store, repos: repos, keyring: k, bell: bell, sessions: sessions, logs: logs, pipeline: p, log: log, operator: Actor{Account: operator, Via: "socket"}}, nil
+	if cfg.Meter == nil {
+		cfg.Meter = NewMeter(log)
+	}
+	return &Service{cfg: cfg, store: store, repos: repos, keyring: k, bell: bell, sessions: sessions, logs: logs, pipeline: p, log: log, operator: Actor{Account: operator, Via: "socket"},
+		signIns: NewTries(signInTries, signInWindow), begun: NewTries(beginTries, signInWindow), refusals: NewTries(failuresKept, signInWindow)}, nil
 }
 
 // OperatorEmail names the account of whoever holds the operator socket of the machine.
@@ -112,8 +119,9 @@ func (s *Service) CreateApp(ctx context.Context, actor Actor, name string) (App,
 	return app, nil
 }
 
-// platformHost is the host name under the domain that is the platform's own.
-const platformHost = "paas"
+// PlatformHost is the host name under the domain that is the platform's own:
+// the dashboard's. No app can have it.
+const PlatformHost = "paas"
 
 // Apps lists the actor's apps, every app for an admin.
 func (s *Service) Apps(ctx context.Context, actor Actor) ([]App, error) {

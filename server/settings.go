@@ -118,3 +118,19 @@ func pick(yes bool, a, b string) string {
 	}
 	return b
 }
+
+// Limit says what values one of an app's own limits may have.
+type Limit struct {
+	Name      string // as people type it: "stop-timeout"
+	Unit      string
+	Low, High int
+}
+
+// Limits are all that AppSettings has, in the order people are shown them.
+func Limits() []Limit {
+	var list []Limit
+	for _, s := range settings() {
+		list = append(list, Limit{Name: dashed(s.name), Unit: s.unit, Low: s.low, High: s.high})
+	}
+	return list
+}

@@ -28,6 +28,7 @@ type Store interface {
 	AppStore
 	ReleaseStore
 	DeployStore
+	DeployHistory
 	DeployWork
 	InstanceStore
 	ReconcileStore
@@ -40,6 +41,9 @@ type Store interface {
 	CronStore
 	DrainStore
 	ConfigStore
+	MetricsStore
+	SignInStore
+	OverviewStore
 }
 
 // AccountStore keeps people and their tokens.
@@ -187,6 +191,7 @@ type Snapshot struct {
 	Current  Release
 	Addrs    map[string]string // by instance
 	Names    map[string]string // by instance: "web.1"
+	Versions map[string]int    // by instance: of its release
 	Ports    map[string]int    // by release
 	Formed   map[string]int    // wanted by type
 	Domains  []string          // host names people gave the app
@@ -254,6 +259,9 @@ func AppTopic(appID string) string { return "app:" + appID }
 
 // HostTopic is the topic of a host's assignments.
 func HostTopic(hostID string) string { return "host:" + hostID }
+
+// AccountTopic is the topic of what an account can prove itself by.
+func AccountTopic(id string) string { return "account:" + id }
 
 // DeployTopic is the topic of a deploy's state.
 func DeployTopic(id string) string { return "deploy:" + id }

@@ -133,6 +133,13 @@ func (s *Service) actorNow(ctx context.Context, actor Actor) (Actor, error) {
 		return actor, err
 	}
 	actor.Account = account
+	if actor.Session != "" {
+		lives, err := s.store.WebSessionLives(ctx, actor.Session)
+		if err == nil && !lives {
+			err = signedOut()
+		}
+		return actor, err
+	}
 	if actor.Token == "" {
 		return actor, nil
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"paas/server"
 	"paas/server/api"
 )
 
@@ -80,11 +81,11 @@ func (c *cli) unsetCommand() *cobra.Command {
 // settingsFrom adds the assignments of a file.
 func (s *session) settingsFrom(path string, patch api.ConfigVars) error {
 	name := inputName(path)
-	text, err := s.readInput(path, maxDotenv)
+	text, err := s.readInput(path, server.MaxSettings)
 	if err != nil {
 		return err
 	}
-	vars, err := parseSettingsFile(string(text))
+	vars, err := server.ParseSettings(string(text))
 	if err != nil {
 		return tell(fmt.Sprintf("%s: %v. Nothing was changed.", name, err), "")
 	}

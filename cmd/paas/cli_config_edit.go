@@ -17,6 +17,7 @@ import (
 	"github.com/anmitsu/go-shlex"
 	"github.com/spf13/cobra"
 
+	"paas/server"
 	"paas/server/api"
 )
 
@@ -70,7 +71,7 @@ func (s *session) editText(typ string, began api.Release, vars map[string]string
 		of += ", of processes of type " + typ + " alone"
 	}
 	return fmt.Sprintf("# Config vars of %s at v%d: KEY=VALUE, quotes where needed.\n"+
-		"# Delete a line to remove a var. Lines with # are comments.\n\n%s", of, began.Version, formatSettings(vars))
+		"# Delete a line to remove a var. Lines with # are comments.\n\n%s", of, began.Version, server.FormatSettings(vars))
 }
 
 // editor is the command line of the person's editor, taken apart without a
@@ -95,7 +96,7 @@ func (s *session) edit(editor []string, text string) (map[string]string, error) 
 		if err != nil {
 			return nil, err
 		}
-		vars, err := parseSettingsFile(edited)
+		vars, err := server.ParseSettings(edited)
 		if err == nil {
 			return vars, nil
 		}
@@ -143,7 +144,7 @@ func (s *session) editOnce(editor []string, text string) (string, error) {
 	if err := s.runEditor(editor, path); err != nil {
 		return "", err
 	}
-	edited, err := s.readInput(path, maxDotenv)
+	edited, err := s.readInput(path, server.MaxSettings)
 	return string(edited), err
 }
 

@@ -18,7 +18,7 @@ import (
 func (c *cli) logCommands() []*cobra.Command {
 	logs := &cobra.Command{Use: "logs", Short: "show an app's log, search it, follow it", Args: takes(0, 0),
 		Long: `Show the newest lines of an app's log: what the app, its builds and releases,
-the router and the platform said. With --since, --until, --grep or --regex
+the router and the platform said. With --since, --until, --grep, --regex or --level
 everything that is kept is searched.`}
 	var in api.LogSessionRequest
 	f := logs.Flags()
@@ -32,6 +32,7 @@ everything that is kept is searched.`}
 	f.StringVar(&in.Until, "until", "", "lines before a time, or so long ago")
 	f.StringVarP(&in.Text, "grep", "g", "", "lines that hold this text")
 	f.StringVar(&in.Pattern, "regex", "", "lines that match this regular expression (RE2)")
+	f.StringVar(&in.Level, "level", "", "lines that seem to be an error, warn or info, guessed from their text")
 	f.BoolVarP(&in.IgnoreCase, "ignore-case", "i", false, "--grep and --regex in any case")
 	_ = f.MarkHidden("dyno") // as older clients have it
 	c.onApp(logs, func(s *session, _ []string) error {
@@ -44,7 +45,9 @@ everything that is kept is searched.`}
 	return []*cobra.Command{logs}
 }
 
-func searches(in api.LogSessionRequest) bool { return in.Since+in.Until+in.Text+in.Pattern != "" }
+func searches(in api.LogSessionRequest) bool {
+	return in.Since+in.Until+in.Text+in.Pattern+in.Level != ""
+}
 
 // localTime gives a time without a zone, as people write it, the zone of this
 // machine. Everything else is the server's to understand.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
 	"os/exec"
 	"runtime"
 	"time"
@@ -47,23 +46,17 @@ func (s *session) open() error {
 	if err != nil {
 		return err
 	}
-	u, err := url.Parse(a.WebURL)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+	u, err := webAddress(a.WebURL)
+	if err != nil {
 		return fmt.Errorf("the server sent %q as the address of %s, which is none", a.WebURL, s.app)
 	}
-	opener := "xdg-open"
-	if runtime.GOOS == "darwin" {
-		opener = "open"
-	}
-	cmd := exec.CommandContext(s.ctx, opener, u.String())
-	cmd.Env, cmd.Stdout, cmd.Stderr = s.environ, s.err, s.err
-	err = cmd.Run()
+	err = s.browse(u)
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		s.say("%s", printable(u.String())) // no desktop here: people know what to do with it
 		return nil
 	case err != nil:
-		return fmt.Errorf("open %s: %s: %w", u, opener, err)
+		return fmt.Errorf("open %s: %w", u, err)
 	}
 	fmt.Fprintf(s.err, "Opening %s... done\n", printable(a.Name))
 	return nil

@@ -76,11 +76,12 @@ func setUp(e *testscript.Env, fake *httpdtest.Fake) error {
 	}
 	sshAddr := sshListener.Addr().String()
 	srv, err := httpd.New(httpd.Config{
-		Addr:       host + ":0",
-		SocketPath: filepath.Join(e.WorkDir, "s"),
-		WebURL:     func(app string) string { return "http://" + app + ".example.com/" },
-		GitURL:     func(app string) string { return "ssh://paas@" + sshAddr + "/" + app + ".git" },
-		Version:    api.Version{Version: "9.9.9", OS: "linux", Arch: "amd64", Go: "go1"},
+		Addr:         host + ":0",
+		SocketPath:   filepath.Join(e.WorkDir, "s"),
+		WebURL:       func(app string) string { return "http://" + app + ".example.com/" },
+		DashboardURL: "https://paas.example.com",
+		GitURL:       func(app string) string { return "ssh://paas@" + sshAddr + "/" + app + ".git" },
+		Version:      api.Version{Version: "9.9.9", OS: "linux", Arch: "amd64", Go: "go1"},
 	}, fake, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err

@@ -18,8 +18,8 @@ func topics() []topic {
 		{"deploy", "Deploying", []string{"git", "builds", "deploys", "releases", "rollback", "cancel", "why"}},
 		{"config", "Configuration", []string{"config", "files"}},
 		{"run", "Processes", []string{"ps", "run", "runs", "cron", "local", "formation"}},
-		{"logs", "Logs", []string{"logs", "drains"}},
-		{"account", "Accounts and login", []string{"login", "logout", "join", "auth", "whoami", "keys", "authorizations", "accounts"}},
+		{"logs", "Logs and metrics", []string{"logs", "metrics", "drains"}},
+		{"account", "Accounts and login", []string{"login", "logout", "join", "auth", "whoami", "keys", "authorizations", "accounts", "dashboard"}},
 		{"server", "The server", []string{"standalone", "doctor", "server", "mirror", "registry", "admin", "base-images", "master-key", "sizes"}},
 		{"other", "Other", nil},
 	}

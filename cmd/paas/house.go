@@ -41,7 +41,9 @@ type house struct {
 	bell     *server.Bell
 	sessions *server.Sessions
 	traffic  *server.Traffic
+	meter    *server.Meter
 	router   *router.Router
+	front    frontDoor
 	images   images
 	builder  *buildkit.Builder
 	// buildkitReady waits for the private buildkitd; nil when it is another's.
@@ -91,7 +93,7 @@ func newHouse(ctx context.Context, s settings, data *dataDir, log *slog.Logger) 
 	h := &house{s: s, data: data, log: log, bell: server.NewBell(), sessions: server.NewSessions()}
 	h.services = newFloor(ctx)
 	h.ground = newFloor(context.WithoutCancel(ctx))
-	h.traffic = server.NewTraffic(h.bell)
+	h.traffic, h.meter = server.NewTraffic(h.bell), server.NewMeter(log)
 	failpoint.Enable(s.failpoint)
 	return h
 }
@@ -100,7 +102,7 @@ func newHouse(ctx context.Context, s settings, data *dataDir, log *slog.Logger) 
 // while the rest is still starting.
 func (h *house) open() error {
 	steps := []func(context.Context) error{h.tryAddresses, h.openLogs, h.openRouter, h.openRegistry, h.openPostgres, h.openStore,
-		h.openBuilder, h.openServer, h.openAgent, h.openDoors}
+		h.openBuilder, h.openServer, h.openAgent, h.openDoors, h.openDashboard}
 	for _, step := range steps {
 		if err := step(h.services.ctx); err != nil {
 			h.services.cancel(err)
@@ -132,6 +134,7 @@ func (h *house) wait() error {
 	<-h.services.ctx.Done()
 	h.log.Info("stopping")
 	h.services.wg.Wait()
+	h.flushMeter()
 	if h.store != nil {
 		h.store.Close()
 	}
@@ -158,11 +161,12 @@ func (h *house) openLogs(context.Context) (err error) {
 func (h *house) openRouter(context.Context) (err error) {
 	h.router, err = router.New(router.Config{
 		ID: "router-" + h.data.cluster, HTTPAddr: h.s.http, HTTPSAddr: h.s.https, CertFile: h.s.tlsCert, KeyFile: h.s.tlsKey,
-		SnapshotFile: h.data.join("router", "table.json"), Domain: h.s.domain,
+		SnapshotFile: h.data.join("router", "table.json"), Domain: h.s.domain, PlatformHost: h.s.dashboardHost(), Fallback: &h.front,
 		Log: func(appID string, at time.Time, line string) {
 			h.logs.Append(server.LogLine{AppID: appID, At: at, Source: "paas", Dyno: "router", Text: line})
 		},
-		Limits: router.Limits{DrainTimeout: h.s.drainTimeout},
+		Observe: h.meter.Observe,
+		Limits:  router.Limits{DrainTimeout: h.s.drainTimeout},
 	}, h.traffic, h.log)
 	if err != nil {
 		return portHint(err, "--http", h.s.http)
@@ -238,11 +242,12 @@ func (h *house) openServer(ctx context.Context) (err error) {
 	r := server.NewReconciler(server.ReconcilerConfig{DrainLimit: h.s.drainTimeout + 5*time.Second, Tick: 5 * time.Second,
 		Hosts: func(app string) []string { return []string{app + "." + h.s.domain} }}, h.store, h.keyring, h.traffic, h.bell, h.log)
 	h.services.run("reconcile", r.Run)
+	h.services.run("meter", func(ctx context.Context) error { return h.meter.Run(ctx, h.store) })
 	h.services.run("cron", server.NewScheduler(server.SchedulerConfig{Size: h.s.sizes[0].Name, Tick: time.Second,
 		Late: 5 * time.Minute}, h.store, h.bell, h.log).Run)
 	h.service, err = server.NewService(ctx, server.ServiceConfig{TokenLife: 90 * 24 * time.Hour,
 		MaxSlots: server.Slots(h.s.pool, subnetBits), Domain: h.s.domain, Sizes: h.s.sizes,
-		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }, Keys: h.data.keyFile(), Drains: &drain.Guard{Allow: h.s.drainNets}},
+		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }, Keys: h.data.keyFile(), Drains: &drain.Guard{Allow: h.s.drainNets}, Meter: h.meter},
 		h.store, h.repos, h.keyring, h.bell, h.sessions, h.logs, p, h.log)
 	if err != nil {
 		return err
@@ -260,7 +265,7 @@ func (h *house) openAgent(context.Context) error {
 	control := server.NewControl(server.ControlConfig{
 		Image:   func(appID, digest string) string { return h.images.addr + "/" + appID + "@" + digest },
 		Subnets: h.s.pool, SubnetBits: subnetBits, BootTimeout: h.s.bootTimeout, Grace: h.s.stopTimeout,
-		Host: func(app string) string { return app + "." + h.s.domain },
+		Host: func(app string) string { return app + "." + h.s.domain }, Meter: h.meter,
 	}, h.store, h.keyring, h.bell, h.sessions, h.logs, h.log)
 	h.services.run("agent", func(ctx context.Context) error { return h.agent(ctx, control) })
 	h.services.run("image sweep", func(ctx context.Context) error {
@@ -318,7 +323,7 @@ func (h *house) host(ctx context.Context) (scheduler.Host, error) {
 func (h *house) openDoors(ctx context.Context) (err error) {
 	push := pusher{service: h.service, store: h.store, apiURL: h.s.clientURL(nil), socket: h.data.join("run", "paas.sock"), log: h.log}
 	api, err := httpd.New(httpd.Config{Addr: h.s.api, CertFile: h.s.tlsCert, KeyFile: h.s.tlsKey, SocketPath: h.data.join("run", "paas.sock"),
-		APIURL: h.s.apiURL, WebURL: h.s.webURL, GitURL: func(app string) string { return h.s.gitURL(h.ssh.Addr(), app) },
+		APIURL: h.s.apiURL, DashboardURL: h.s.dashboardURL(), WebURL: h.s.webURL, GitURL: func(app string) string { return h.s.gitURL(h.ssh.Addr(), app) },
 		Version: versionInfo(), Sizes: h.s.sizes, Ready: h.store.Ping}, h.service, h.log)
 	if err != nil {
 		return portHint(err, "--api", h.s.api)

@@ -18,8 +18,10 @@ func verbs() map[string]verb {
 		"config:set": {flags: process + " no-restart", stdin: "file"}, "config:unset": {flags: process + " no-restart"},
 		"files:set": {flags: "raw", stdin: "file"},
 		"keys:add":  {args: onlyStdin},
-		"logs":      {flags: "dyno dyno-name grep ignore-case num process-type regex since source tail until"},
+		"dashboard": {flags: "print"},
+		"logs":      {flags: "dyno dyno-name grep ignore-case level num process-type regex since source tail until"},
 		"ps:copy":   {flags: "dyno"}, "ps:exec": {flags: "dyno no-tty"}, "ps:wait": {flags: "timeout type"},
+		"metrics":  {flags: "points since until"},
 		"releases": page, "releases:info": {flags: "shell show-secrets"},
 		"run": {flags: runs + " detached"}, "run:detached": {flags: runs}, "run:inside": {flags: runs}, "runs": {flags: "num type"},
 	}
@@ -63,6 +65,7 @@ func refusedFlags() map[string][]string {
 		"accounts:admin":  {"socket"},
 		"accounts:create": {"socket"},
 		"accounts:remove": {"socket"},
+		"dashboard":       {"socket"},
 		"ps:copy":         {"output"}, // what is copied goes to stdout
 	}
 }

@@ -56,6 +56,7 @@ type settings struct {
 	pool      netip.Prefix
 	sizes     []server.Size
 	drainNets []netip.Prefix
+	oidc      provider
 }
 
 // subnetBits is the size of one app's network: 62 instances on a host.
@@ -121,6 +122,7 @@ func (s *settings) flags(cmd *cobra.Command) {
 	f.IntVar(&s.logDays, "log-days", 7, "days that log lines are kept; apps may have their own")
 	f.IntVar(&s.logMB, "log-mb", 100, "megabytes of log lines that are kept of an app; apps may have their own")
 	f.IntVar(&s.logRate, "log-rate", 1024, "kilobytes per second that one dyno may print for long; more is dropped and counted")
+	s.oidc.flags(cmd)
 	f.IntVar(&s.logTotalMB, "log-total-mb", 10<<10, "megabytes of log lines that are kept of all apps together")
 }
 
@@ -150,6 +152,9 @@ func (s *settings) check() error {
 	if s.sizes, err = server.Sizes(s.ownSizes); err != nil {
 		return fmt.Errorf("--size: %w", err)
 	}
+	if err := s.oidc.check(); err != nil {
+		return err
+	}
 	return s.checkLogs()
 }
 
@@ -163,7 +168,7 @@ func standalone(ctx context.Context, s settings, log *slog.Logger) error {
 	h := newHouse(ctx, s, data, log)
 	slog.SetDefault(log) // what libraries say through package log goes the same way
 	if h.open() == nil {
-		log.Info("ready", "http", h.router.Addr().String(), "api", h.api.Addr().String(), "ssh", h.ssh.Addr().String(),
+		log.Info("ready", "http", h.router.Addr().String(), "dashboard", s.dashboardURL(), "api", h.api.Addr().String(), "ssh", h.ssh.Addr().String(),
 			"registry", h.images.addr, "pid", os.Getpid(), "took", time.Since(began).Round(time.Millisecond))
 	}
 	return h.wait() // with what made open fail

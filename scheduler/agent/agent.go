@@ -40,6 +40,9 @@ type Config struct {
 	AttachWait time.Duration
 	// MaxSessions is how many sessions are served at once, 1,000 when zero.
 	MaxSessions int
+	// Sample is the time between two measurements of what instances use, 15 s
+	// when zero.
+	Sample time.Duration
 }
 
 // Agent makes its host look like the assignments it is given.
@@ -78,6 +81,7 @@ func New(cfg Config, control Control, rt Runtime, log *slog.Logger) (*Agent, err
 	setDefault(&cfg.LogBurst, 2<<20)
 	setDefault(&cfg.AttachWait, AttachWait)
 	setDefault(&cfg.MaxSessions, 1000)
+	setDefault(&cfg.Sample, 15*time.Second)
 	log = log.With("host", cfg.Host)
 	return &Agent{
 		cfg: cfg, control: control, rt: rt, log: log,
@@ -108,6 +112,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.spawn(func() { a.reporter.run(ctx) })
 	a.spawn(func() { a.shipper.run(ctx) })
 	a.spawn(func() { a.receive(ctx) })
+	a.spawn(func() { a.measure(ctx) })
 
 	l := &loop{Agent: a, sets: a.control.Watch(ctx, a.cfg.Host), surveys: make(chan survey, 1), recent: map[string]bool{}}
 	l.survey(ctx)

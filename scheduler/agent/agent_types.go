@@ -132,6 +132,27 @@ type Control interface {
 	// Sessions sends what people want to do inside instances of the host. The
 	// channel closes when ctx ends.
 	Sessions(ctx context.Context, host string) <-chan Session
+	// Usage takes one measurement of the host, of all its running instances that
+	// could be measured; it must not block.
+	Usage(host string, at time.Time, u []Usage)
+}
+
+// Stats is what an instance's container uses.
+type Stats struct {
+	At     time.Time     // of the measurement
+	CPU    time.Duration // CPU time since it began
+	Memory int64         // bytes, without what the kernel keeps of files and gives back when it is asked
+}
+
+// Usage is what an instance used since it was measured last.
+type Usage struct {
+	Instance    string
+	AppID       string
+	Name        string        // "web.1"
+	CPU         time.Duration // CPU time since then, or since its start
+	MilliCPU    int64         // the same as a rate
+	Memory      int64         // bytes, as Stats
+	MemoryLimit int64         // bytes
 }
 
 // SessionKind is what a session does.
@@ -224,6 +245,9 @@ type Runtime interface {
 	Exec(ctx context.Context, instance string, command []string, env map[string]string, tty bool, io IO) (exitCode int, err error)
 	// Dial connects to a port of a running container.
 	Dial(ctx context.Context, instance string, port int) (net.Conn, error)
+	// Stats measures a running container, at once: an error when there is none
+	// (ErrNoContainer), or when its process has ended.
+	Stats(ctx context.Context, instance string) (Stats, error)
 	// Prune removes networks of this cluster whose name is not in keep.
 	Prune(ctx context.Context, keep []string) error
 }

@@ -31,6 +31,7 @@ func (i *instance) watch(ctx context.Context, c Container) *ending {
 	ctx, cancel := context.WithCancel(ctx)
 	e := &ending{c: make(chan struct{}), read: make(chan struct{}), release: cancel, flush: i.lane.flush}
 	if c.Running {
+		i.began.Store(c.Started.UnixNano())
 		i.spawn(func() { i.await(ctx, e) })
 	} else {
 		e.container = c
@@ -47,6 +48,7 @@ func (i *instance) watch(ctx context.Context, c Container) *ending {
 
 // await waits for the end of the process, over restarts of the engine.
 func (i *instance) await(ctx context.Context, e *ending) {
+	defer i.began.Store(0)
 	lost := false
 	for pause := retryFirst; ctx.Err() == nil; pause = min(2*pause, retryLast) {
 		began := time.Now()

@@ -46,6 +46,7 @@ type instance struct {
 	visited atomic.Bool
 	refusal atomic.Pointer[error] // what clients are told that come too late
 	visit   *visit                // of the client that is connected, or was
+	began   atomic.Int64          // of the process, Unix nanoseconds; 0 before
 	said    Status                // the last report before the order to stop
 	adopted Container             // what was there already when the agent began
 	end     *ending               // of the process, nil before it runs

@@ -125,7 +125,7 @@ type AuditEntry struct {
 	CreatedAt time.Time `json:"created_at"`
 	Actor     UserRef   `json:"actor"`
 	TokenID   string    `json:"token_id,omitempty"`
-	Via       string    `json:"via"`            // api, ssh, socket
+	Via       string    `json:"via"`            // api, ssh, socket, web
 	From      string    `json:"from,omitempty"` // address
 	App       *Ref      `json:"app"`            // null for what belongs to no app
 	Kind      string    `json:"kind"`           // "config.set", "access.added", …

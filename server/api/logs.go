@@ -18,6 +18,7 @@ type LogSessionRequest struct {
 	Text       string `json:"text,omitempty"`        // lines that hold it
 	IgnoreCase bool   `json:"ignore_case,omitempty"` // for Text and Pattern
 	Pattern    string `json:"pattern,omitempty"`     // lines that match this RE2 expression
+	Level      string `json:"level,omitempty"`       // lines that seem to be an "error", "warn" or "info"
 }
 
 // LogDrain is where an app's log lines are sent to. Its URL is masked.

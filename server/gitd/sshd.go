@@ -76,6 +76,9 @@ func (s *Server) HostKey() string {
 	return strings.TrimSpace(string(gossh.MarshalAuthorizedKey(s.key.PublicKey())))
 }
 
+// HostKeyFingerprint is the host key as a client asks whether to trust it ("SHA256:…").
+func (s *Server) HostKeyFingerprint() string { return gossh.FingerprintSHA256(s.key.PublicKey()) }
+
 // Run serves until ctx ends: then sessions are told and given StopTimeout to
 // end, and what is left is cut off. It gives nil after a stop that was asked for.
 func (s *Server) Run(ctx context.Context) error {

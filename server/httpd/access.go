@@ -59,6 +59,7 @@ func (s *Server) accessRoutes(r chi.Router) {
 // accountRoutes are the routes that belong to no app.
 func (s *Server) accountRoutes(r chi.Router) {
 	r.Post("/account/invitations", s.quick(s.joinAs))
+	r.Post("/account/sign-in-links", s.quick(s.createSignInLink))
 	r.Get("/accounts", s.quick(s.accounts))
 	r.Patch("/accounts/{account}", s.quick(s.updateAccount))
 	r.Delete("/accounts/{account}", s.quick(s.removeAccount))
@@ -147,8 +148,8 @@ func (s *Server) revokeInvitation(w http.ResponseWriter, r *http.Request) error 
 // join accepts an invitation without a token: its code is the proof, so that
 // tries are few.
 func (s *Server) join(w http.ResponseWriter, r *http.Request) error {
-	if !s.joins.allow(from(r), time.Now()) {
-		return server.Errorf(errRate, "Too many invitations were tried from your address. Nothing was changed; try again in %d minutes.", joinWindow/time.Minute)
+	if !s.joins.Allow(from(r), time.Now()) {
+		return server.Errorf(server.ErrRate, "Too many invitations were tried from your address. Nothing was changed; try again in %d minutes.", joinWindow/time.Minute)
 	}
 	var in api.AcceptInvitation
 	if err := decode(w, r, &in); err != nil {

@@ -18,7 +18,6 @@ const (
 	errNotAcceptable server.ErrID = "not_acceptable"
 	errRange         server.ErrID = "requested_range_not_satisfiable"
 	errInternal      server.ErrID = "internal_server_error"
-	errRate          server.ErrID = "rate_limit"
 )
 
 func status(id server.ErrID) int {
@@ -43,7 +42,7 @@ func status(id server.ErrID) int {
 		return http.StatusRequestedRangeNotSatisfiable
 	case server.ErrInvalid:
 		return http.StatusUnprocessableEntity
-	case errRate:
+	case server.ErrRate:
 		return http.StatusTooManyRequests
 	case server.ErrUnavailable:
 		return http.StatusServiceUnavailable

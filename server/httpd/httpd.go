@@ -17,6 +17,7 @@ import (
 
 	"paas/server"
 	"paas/server/api"
+	"paas/server/terminal"
 )
 
 // Config is what the API needs to know; zero values are usable except Addr
@@ -32,6 +33,8 @@ type Config struct {
 	APIURL string
 	WebURL func(app string) string // "http://myapp.example.com/"
 	GitURL func(app string) string // "ssh://paas@example.com:2222/myapp.git"
+	// DashboardURL is of the dashboard, without a slash at the end; empty for none.
+	DashboardURL string
 	// Version is told to clients that ask.
 	Version api.Version
 	Sizes   []server.Size
@@ -70,9 +73,9 @@ type Server struct {
 	listen   net.Listener
 	socket   net.Listener // nil without
 	stopping chan struct{}
-	joins    *limiter // tries at invitation codes
+	joins    *server.Tries // tries at invitation codes
 
-	terminals guests
+	terminals *terminal.Host
 }
 
 // New opens the listeners. Without a Run, Close frees them.
@@ -80,17 +83,12 @@ func New(cfg Config, svc Services, log *slog.Logger) (*Server, error) {
 	if cfg.WebURL == nil || cfg.GitURL == nil {
 		return nil, errors.New("http api: WebURL and GitURL must be set")
 	}
-	s := &Server{cfg: cfg, svc: svc, log: log, stopping: make(chan struct{}), joins: newLimiter(joinTries, joinWindow)}
+	s := &Server{cfg: cfg, svc: svc, log: log, stopping: make(chan struct{}), joins: server.NewTries(joinTries, joinWindow)}
 	if len(s.cfg.LogKey) == 0 {
 		s.cfg.LogKey = make([]byte, 32)
 		rand.Read(s.cfg.LogKey)
 	}
-	if s.cfg.TerminalPing == 0 {
-		s.cfg.TerminalPing = terminalPing
-	}
-	if s.cfg.TerminalGone == 0 {
-		s.cfg.TerminalGone = terminalGone
-	}
+	s.terminals = terminal.NewHost(terminal.Config{Ping: cfg.TerminalPing, Gone: cfg.TerminalGone, Stopping: s.stopping, Failed: s.sessionFailed})
 	scheme, err := s.open()
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -181,7 +179,7 @@ func (s *Server) Run(ctx context.Context) error {
 		cut()
 		_ = srv.Close() // what is left was given its time
 	}
-	s.terminals.wait()
+	s.terminals.Wait()
 	for range running {
 		if err := <-served; failed == nil {
 			failed = err

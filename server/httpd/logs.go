@@ -16,12 +16,7 @@ import (
 	"paas/server/api"
 )
 
-const (
-	sessionLife  = 5 * time.Minute // in which a log session can be opened
-	defaultLines = 100
-	maxLines     = 100_000 // beyond Heroku's 1,500: they are streamed from where they lie
-	maxSearch    = 500     // bytes of a text or pattern to search for
-)
+const sessionLife = 5 * time.Minute // in which a log session can be opened
 
 // session is what the URL of a log session says, signed. It names the account
 // that made it, whose rights are asked for again when it is opened.
@@ -40,12 +35,13 @@ type session struct {
 	Text    string `json:"x,omitempty"`
 	Fold    bool   `json:"c,omitempty"`
 	Pattern string `json:"r,omitempty"`
+	Level   string `json:"l,omitempty"`
 	Until   int64  `json:"e"` // Unix seconds
 }
 
 // query is what the session reads.
 func (ses session) query() (server.LogQuery, error) {
-	q := server.LogQuery{Source: ses.Source, Dyno: ses.Dyno, Type: ses.Type, Lines: ses.Lines, Tail: ses.Tail, Text: ses.Text, Fold: ses.Fold}
+	q := server.LogQuery{Source: ses.Source, Dyno: ses.Dyno, Type: ses.Type, Lines: ses.Lines, Tail: ses.Tail, Text: ses.Text, Fold: ses.Fold, Level: ses.Level}
 	if ses.From != 0 {
 		q.Since = time.UnixMicro(ses.From)
 	}
@@ -72,13 +68,12 @@ func (s *Server) createLogSession(w http.ResponseWriter, r *http.Request) error 
 		return err
 	}
 	now := time.Now()
-	ses := session{ID: uuid(), App: a.ID, Account: actor(r).ID, Token: actor(r).Token, Tail: in.Tail, Until: now.Add(sessionLife).Unix()}
-	if err := ses.choose(in); err != nil {
+	q, err := server.ParseLogQuery(in, now)
+	if err != nil {
 		return err
 	}
-	if err := ses.search(in, now); err != nil {
-		return err
-	}
+	ses := session{ID: uuid(), App: a.ID, Account: actor(r).ID, Token: actor(r).Token, Until: now.Add(sessionLife).Unix()}
+	ses.choose(q)
 	token, err := s.seal(ses)
 	if err != nil {
 		return err
@@ -89,39 +84,19 @@ func (s *Server) createLogSession(w http.ResponseWriter, r *http.Request) error 
 	})
 }
 
-var dynoName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,128}(\.[0-9]{1,6})?$`)
-
-// choose takes what the client wants to see. Heroku's source "heroku" is
-// "paas" here; a dyno without a number is a process type.
-func (ses *session) choose(in api.LogSessionRequest) error {
-	switch in.Source {
-	case "", "app", "paas":
-		ses.Source = in.Source
-	case "heroku":
-		ses.Source = "paas"
-	default:
-		return server.Errorf(server.ErrInvalid, "Field source must be \"app\" or \"paas\".")
+// choose notes what the query asks for.
+func (ses *session) choose(q server.LogQuery) {
+	ses.Source, ses.Dyno, ses.Type, ses.Lines, ses.Tail = q.Source, q.Dyno, q.Type, q.Lines, q.Tail
+	ses.Text, ses.Fold, ses.Level = q.Text, q.Fold, q.Level
+	if q.Pattern != nil {
+		ses.Pattern = q.Pattern.String()
 	}
-	for field, v := range map[string]string{"dyno": in.Dyno, "type": in.Type} {
-		if v != "" && !dynoName.MatchString(v) {
-			return server.Errorf(server.ErrInvalid, "Field %s is no name of a dyno.", field)
-		}
+	if !q.Since.IsZero() {
+		ses.From = q.Since.UnixMicro()
 	}
-	ses.Dyno, ses.Type = in.Dyno, in.Type
-	if in.Dyno != "" && !strings.Contains(in.Dyno, ".") && in.Dyno != "router" && in.Dyno != "api" {
-		ses.Dyno, ses.Type = "", in.Dyno
+	if !q.Until.IsZero() {
+		ses.To = q.Until.UnixMicro()
 	}
-	ses.Lines = defaultLines
-	if in.Since+in.Until+in.Text+in.Pattern != "" { // who looks for something wants all of it
-		ses.Lines = maxLines
-	}
-	if in.Lines != nil {
-		ses.Lines = *in.Lines
-	}
-	if ses.Lines < 1 || ses.Lines > maxLines {
-		return server.Errorf(server.ErrInvalid, "Field lines must be 1 to %d.", maxLines)
-	}
-	return nil
 }
 
 func (s *Server) sign(payload string) []byte {
@@ -173,14 +148,22 @@ func (s *Server) readLog(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out := startStream(w, r)
-	pump := startPump(r.Context(), out)
-	err = s.svc.Logs(r.Context(), who, ses.App, q, pump.line)
-	err = errors.Join(err, pump.end())
+	pump := server.PumpLog(r.Context(), server.LogSink{Encode: encodeLine, Write: func(batch []byte) error {
+		_, err := out.Write(batch)
+		return err
+	}})
+	err = s.svc.Logs(r.Context(), who, ses.App, q, pump.Line)
+	err = errors.Join(err, pump.End())
 	var gone *server.Error
 	if errors.As(err, &gone) {
 		err = nil // the app, or the right to see it: a new session says so
 	}
 	return s.endStream(r, out, errors.Join(err, r.Context().Err()))
+}
+
+func encodeLine(dst []byte, l server.LogLine) []byte {
+	l.Text = api.Printable(l.Text, true)
+	return append(server.AppendLogLine(dst, l), '\n')
 }
 
 func (s *Server) sessionOwner(r *http.Request, ses session) (server.Actor, error) {

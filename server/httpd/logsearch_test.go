@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"paas/server"
 )
 
 func TestLogSearch(t *testing.T) {
@@ -20,6 +22,8 @@ func TestLogSearch(t *testing.T) {
 		{`{"since":"2026-05-01T12:00:02Z"}`, "fine|error: two"},
 		{`{"since":"2026-05-01T14:00:01+02:00","until":"2026-05-01T12:00:03Z"}`, "Error: one|fine"},
 		{`{"text":"Error","dyno":"router"}`, ""},
+		{`{"level":"error"}`, "Error: one|error: two"},
+		{`{"level":"error","pattern":"one"}`, "Error: one"},
 	} {
 		a := r.want(r.as("", "GET", r.session(c.body), ""), 200)
 		var got []string
@@ -49,6 +53,7 @@ func TestBadLogSearches(t *testing.T) {
 		`{"pattern":"(("}`:                             "no regular expression",
 		`{"pattern":"((((a{1000}){1000}){1000}){9})"}`: "no regular expression",
 		`{"pattern":".{0,990}[xq]"}`:                   "too much work",
+		`{"level":"loud"}`:                             "Field level must be",
 		`{"lines":100001}`:                             "1 to 100000",
 		`{"text":7}`:                                   "Field text must be a string",
 	} {
@@ -66,7 +71,7 @@ func FuzzMoment(f *testing.F) {
 	f.Add("9999-12-31T23:59:59-23:59")
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, s string) {
-		at, err := moment("since", s, now)
+		at, err := server.Moment("since", s, now)
 		if err != nil || s == "" {
 			return
 		}

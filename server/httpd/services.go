@@ -12,6 +12,7 @@ import (
 type Services interface {
 	Accounts
 	Keys
+	SignInLinks
 	Apps
 	Configs
 	TypedConfigs
@@ -30,6 +31,7 @@ type Services interface {
 	AppAdmin
 	Drains
 	Crons
+	Figures
 }
 
 // Accounts knows people.

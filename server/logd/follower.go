@@ -3,7 +3,6 @@ package logd
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -15,8 +14,8 @@ import (
 // What does not fit is counted, and the reader is told once, at the place of
 // the gap: appending never waits for a reader.
 type follower struct {
-	q               server.LogQuery // without its pattern
-	pattern         *regexp.Regexp  // of the query: its work is the reader's, not the appender's
+	q               server.LogQuery // without what follows
+	slow            server.LogQuery // its pattern and level: their work is the reader's, not the appender's
 	maxLen, maxSize int
 	wake            chan struct{} // holds one token when there is something to take
 	end             chan struct{} // closed when the app was dropped
@@ -29,10 +28,10 @@ type follower struct {
 }
 
 func newFollower(q server.LogQuery, maxLen, maxSize int) *follower {
-	pattern := q.Pattern
-	q.Pattern = nil
+	slow := server.LogQuery{Pattern: q.Pattern, Level: q.Level}
+	q.Pattern, q.Level = nil, ""
 	return &follower{
-		q: q, pattern: pattern, maxLen: maxLen, maxSize: maxSize,
+		q: q, slow: slow, maxLen: maxLen, maxSize: maxSize,
 		wake: make(chan struct{}, 1), end: make(chan struct{}),
 	}
 }
@@ -66,8 +65,8 @@ func (f *follower) take(spare []server.LogLine) []server.LogLine {
 	out, dropped, since := f.buf, f.dropped, f.since
 	f.buf, f.size, f.dropped = spare[:0], 0, 0
 	f.mu.Unlock()
-	if f.pattern != nil {
-		out = slices.DeleteFunc(out, func(l server.LogLine) bool { return !f.pattern.MatchString(l.Text) })
+	if f.slow.Pattern != nil || f.slow.Level != "" {
+		out = slices.DeleteFunc(out, func(l server.LogLine) bool { return !f.slow.Matches(l) })
 	}
 	if dropped > 0 {
 		out = append(out, overflow(f.q.AppID, dropped, since))

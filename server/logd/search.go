@@ -68,7 +68,10 @@ func (f *filter) match(rec []byte) (rawRecord, bool) {
 	case f.q.Fold && !bytes.Contains(bytes.ToLower(r.text), f.text), !f.q.Fold && !bytes.Contains(r.text, f.text):
 		return r, false
 	}
-	return r, f.q.Pattern == nil || f.q.Pattern.Match(r.text)
+	if f.q.Pattern != nil && !f.q.Pattern.Match(r.text) {
+		return r, false
+	}
+	return r, f.q.Level == "" || f.q.MatchesLevel(r.line())
 }
 
 func (f *filter) named(r rawRecord) bool {
@@ -141,7 +144,7 @@ func (s *Store) start(ctx context.Context, dir string, segs []segment, f *filter
 // scan is back for a segment on disk, when it is its turn.
 func (s *Store) scan(ctx context.Context, dir string, seg segment, f *filter, most int) (off int64, found int, err error) {
 	turn := s.scans
-	if f.q.Pattern != nil {
+	if f.q.Pattern != nil || f.q.Level != "" {
 		turn = s.patterns
 	}
 	select {

@@ -100,6 +100,34 @@ func TestTextFollows(t *testing.T) {
 	<-done
 }
 
+// TestLevelIsOfHistoryAndNewLines: a level is guessed of what was printed
+// before and of what comes, also together with a pattern.
+func TestLevelIsOfHistoryAndNewLines(t *testing.T) {
+	s, _ := open(t, logd.Config{Dir: t.TempDir()})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	say := func(texts ...string) {
+		for n, text := range texts {
+			l := line(n)
+			l.Source, l.Text = "app", text
+			s.Append(l)
+		}
+	}
+	say("ERROR one", "fine", "ERROR other", "level=info one")
+	joined, got, done := make(chan struct{}), make(chan string, 8), make(chan error, 1)
+	go func() {
+		q := server.LogQuery{AppID: "app-1", Tail: true, Level: "error", Pattern: regexp.MustCompile("one|two"), Joined: func() { close(joined) }}
+		done <- s.Read(ctx, q, func(l server.LogLine) error { got <- l.Text; return nil })
+	}()
+	<-joined
+	say("level=warn two", "two is fine", "panic: two")
+	if one, two := <-got, <-got; one != "ERROR one" || two != "panic: two" {
+		t.Errorf("got %q and %q", one, two)
+	}
+	cancel()
+	<-done
+}
+
 func segments(t *testing.T, dir string) (files int, size int64) {
 	t.Helper()
 	list, err := filepath.Glob(filepath.Join(dir, "*.log"))

@@ -136,6 +136,10 @@ func (s *Store) RemoveAccount(ctx context.Context, id string) (a server.Account,
 		for _, sql := range []string{
 			`delete from keys where account_id = $1`,
 			`delete from tokens where account_id = $1`,
+			`delete from sign_in_links where account_id = $1`,
+			`delete from web_sessions where account_id = $1`,
+			`delete from passkeys where account_id = $1`,
+			`delete from identities where account_id = $1`,
 			`delete from collaborators where account_id = $1`,
 			`delete from invitations where invited_by = $1`,
 			`update accounts set removed_at = now(), updated_at = now(), admin = false where id = $1`,
@@ -217,7 +221,10 @@ func addKey(ctx context.Context, tx pgx.Tx, k server.Key) error {
 	if err != nil {
 		return err
 	}
-	return event(ctx, tx, "", "", k.Email, "key.added", k.Fingerprint)
+	if err := event(ctx, tx, "", "", k.Email, "key.added", k.Fingerprint); err != nil {
+		return err
+	}
+	return notify(ctx, tx, server.AccountTopic(k.AccountID))
 }
 
 // keyTaken is what to say when a key was registered in the meantime.

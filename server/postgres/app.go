@@ -145,11 +145,14 @@ func (s *Store) DeleteApp(ctx context.Context, id, actor string) error {
 
 // Events lists the newest of an app, newest first.
 func (s *Store) Events(ctx context.Context, appID string, max int) ([]server.Event, error) {
-	return many(ctx, s.pool, func(row pgx.CollectableRow) (e server.Event, err error) {
-		err = row.Scan(&e.ID, &e.AppID, &e.Actor, &e.Kind, &e.Text, &e.At, &e.Deploy)
-		return e, err
-	}, `select id, app_id::text, actor, kind, text, at, coalesce(deploy_id::text, '') from events
-		where app_id = $1 order by id desc limit $2`, appID, max)
+	return many(ctx, s.pool, scanEvent, eventQuery+`where app_id = $1 order by id desc limit $2`, appID, max)
+}
+
+const eventQuery = `select id, app_id::text, actor, kind, text, at, coalesce(deploy_id::text, '') from events `
+
+func scanEvent(row pgx.CollectableRow) (e server.Event, err error) {
+	err = row.Scan(&e.ID, &e.AppID, &e.Actor, &e.Kind, &e.Text, &e.At, &e.Deploy)
+	return e, err
 }
 
 // Setting gives a value, nil when absent.

@@ -11,13 +11,16 @@ import (
 	"paas/server"
 )
 
+const auditQuery = `select id, at, actor, account_id::text, coalesce(token_id::text, ''), via, remote, coalesce(app_id::text, ''), app, kind, text from audit `
+
+func scanAudit(row pgx.CollectableRow) (e server.AuditEntry, err error) {
+	err = row.Scan(&e.ID, &e.At, &e.Actor, &e.AccountID, &e.TokenID, &e.Via, &e.From, &e.AppID, &e.App, &e.Kind, &e.Text)
+	return e, err
+}
+
 // Audit lists the newest entries, newest first; an empty app is all.
 func (s *Store) Audit(ctx context.Context, appID string, max int) ([]server.AuditEntry, error) {
-	return many(ctx, s.pool, func(row pgx.CollectableRow) (e server.AuditEntry, err error) {
-		err = row.Scan(&e.ID, &e.At, &e.Actor, &e.AccountID, &e.TokenID, &e.Via, &e.From, &e.AppID, &e.App, &e.Kind, &e.Text)
-		return e, err
-	}, `select id, at, actor, account_id::text, coalesce(token_id::text, ''), via, remote, coalesce(app_id::text, ''), app, kind, text
-		from audit where $1 = '' or app_id = nullif($1, '')::uuid order by id desc limit $2`, appID, max)
+	return many(ctx, s.pool, scanAudit, auditQuery+`where $1 = '' or app_id = nullif($1, '')::uuid order by id desc limit $2`, appID, max)
 }
 
 // SessionOpened writes down that somebody went into an instance, but not again

@@ -16,13 +16,13 @@ import (
 
 const deployQuery = `select d.id, d.app_id, p.name, d.kind, d.state, d.stage, d.reason, d.user_id, a.email, d.description,
 	coalesce(d.build_id::text, ''), coalesce(d.release_id::text, ''), coalesce(r.version, 0), coalesce(d.source_id::text, ''),
-	d.ref, d.old_commit, d.commit, d.ref_moved, d.attempts, d.created_at, d.updated_at, d.deadline_at
+	d.ref, d.old_commit, d.commit, d.subject, d.ref_moved, d.attempts, d.created_at, d.updated_at, d.deadline_at
 	from deploys d join apps p on p.id = d.app_id join accounts a on a.id = d.user_id left join releases r on r.id = d.release_id `
 
 func scanDeploy(row pgx.CollectableRow) (d server.Deploy, err error) {
 	var deadline pgtype.Timestamptz
 	err = row.Scan(&d.ID, &d.AppID, &d.App, &d.Kind, &d.State, &d.Stage, &d.Reason, &d.UserID, &d.User, &d.Description,
-		&d.BuildID, &d.ReleaseID, &d.Version, &d.Source, &d.Ref, &d.Old, &d.Commit, &d.RefMoved, &d.Attempts,
+		&d.BuildID, &d.ReleaseID, &d.Version, &d.Source, &d.Ref, &d.Old, &d.Commit, &d.Subject, &d.RefMoved, &d.Attempts,
 		&d.CreatedAt, &d.UpdatedAt, &deadline)
 	d.DeadlineAt = deadline.Time
 	if deadline.InfinityModifier == pgtype.Infinity {
@@ -40,9 +40,10 @@ func (s *Store) Deploy(ctx context.Context, appID, id string) (server.Deploy, er
 	return one(ctx, s.pool, scanDeploy, "deploy", deployQuery+`where d.app_id = $1 and d.id = $2`, uuidOf(appID), uuidOf(id))
 }
 
-// Deploys lists newest first.
+// Deploys lists newest first, those before p.After (an id) if it is set.
 func (s *Store) Deploys(ctx context.Context, appID string, p server.Page) ([]server.Deploy, error) {
-	return many(ctx, s.pool, scanDeploy, deployQuery+`where d.app_id = $1 order by d.seq desc limit $2`, appID, limit(p))
+	return many(ctx, s.pool, scanDeploy, deployQuery+`where d.app_id = $1
+		and ($2 = '' or d.seq < (select seq from deploys where app_id = $1 and id::text = $2)) order by d.seq desc limit $3`, appID, p.After, limit(p))
 }
 
 // CreateDeploy queues a deploy; a push takes the place of a queued push. One
@@ -61,9 +62,9 @@ func (s *Store) CreateDeploy(ctx context.Context, d server.Deploy, patch []byte)
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, `insert into deploys (id, app_id, kind, user_id, description, source_id, patch, ref, old_commit, commit)
-			values ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8, $9, $10) on conflict (id) do nothing`,
-			d.ID, d.AppID, d.Kind, d.UserID, d.Description, d.Source, patch, d.Ref, d.Old, d.Commit)
+		_, err := tx.Exec(ctx, `insert into deploys (id, app_id, kind, user_id, description, source_id, patch, ref, old_commit, commit, subject)
+			values ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8, $9, $10, $11) on conflict (id) do nothing`,
+			d.ID, d.AppID, d.Kind, d.UserID, d.Description, d.Source, patch, d.Ref, d.Old, d.Commit, d.Subject)
 		if err != nil {
 			return fmt.Errorf("queue deploy: %w", err)
 		}
@@ -73,7 +74,7 @@ func (s *Store) CreateDeploy(ctx context.Context, d server.Deploy, patch []byte)
 		if err := event(ctx, tx, d.AppID, d.ID, d.User, "deploy.queued", d.Description); err != nil {
 			return err
 		}
-		return notify(ctx, tx, server.NoticeQueue)
+		return notify(ctx, tx, server.NoticeQueue, server.AppTopic(d.AppID))
 	})
 	return d, err
 }
@@ -111,4 +112,9 @@ func (s *Store) Output(ctx context.Context, id string) ([]byte, error) {
 func (s *Store) AppendOutput(ctx context.Context, id string, chunk []byte) error {
 	_, err := s.pool.Exec(ctx, `insert into deploy_output (deploy_id, chunk) select id, $2 from deploys where id = $1`, id, chunk)
 	return known(err)
+}
+
+// DeployEvents lists what happened to a deploy, oldest first.
+func (s *Store) DeployEvents(ctx context.Context, appID, deployID string) ([]server.Event, error) {
+	return many(ctx, s.pool, scanEvent, eventQuery+`where app_id = $1 and deploy_id = $2 order by id`, uuidOf(appID), uuidOf(deployID))
 }

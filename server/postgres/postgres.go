@@ -3,6 +3,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -174,7 +175,7 @@ func audit(ctx context.Context, tx pgx.Tx, appID, kind, text string) error {
 	}
 	_, err := tx.Exec(ctx, `insert into audit (actor, account_id, token_id, via, remote, app_id, app, kind, text)
 		values ($1, $2, nullif($3, '')::uuid, $4, $5, nullif($6, '')::uuid, coalesce((select name from apps where id = nullif($6, '')::uuid), ''), $7, $8)`,
-		a.Email, a.ID, a.Token, a.Via, a.From, appID, kind, text)
+		a.Email, a.ID, cmp.Or(a.Token, a.Session), a.Via, a.From, appID, kind, text)
 	if err != nil {
 		return fmt.Errorf("write audit log: %w", err)
 	}

@@ -11,12 +11,13 @@ import (
 )
 
 const releaseQuery = `select r.id, r.app_id, p.name, r.version, r.status, r.description, r.reason, r.user_id, a.email,
-	coalesce(r.build_id::text, ''), r.commit, coalesce(r.image, '{}'), r.processes, r.crons, r.id = p.current_release, r.created_at, r.updated_at
+	coalesce(r.build_id::text, ''), r.commit,
+	coalesce((select subject from deploys where build_id = r.build_id limit 1), ''), coalesce(r.image, '{}'), r.processes, r.crons, r.id = p.current_release, r.created_at, r.updated_at
 	from releases r join apps p on p.id = r.app_id join accounts a on a.id = r.user_id `
 
 func scanRelease(row pgx.CollectableRow) (r server.Release, err error) {
 	err = row.Scan(&r.ID, &r.AppID, &r.App, &r.Version, &r.Status, &r.Description, &r.Reason, &r.UserID, &r.User,
-		&r.BuildID, &r.Commit, &r.Image, &r.Processes, &r.Crons, &r.Current, &r.CreatedAt, &r.UpdatedAt)
+		&r.BuildID, &r.Commit, &r.Subject, &r.Image, &r.Processes, &r.Crons, &r.Current, &r.CreatedAt, &r.UpdatedAt)
 	return r, err
 }
 
@@ -60,19 +61,21 @@ func (s *Store) KeptImages(ctx context.Context) ([]server.KeptImage, error) {
 			or exists (select from apps p where p.current_release = r.id)`, keptReleases)
 }
 
-const buildQuery = `select b.id, b.app_id, p.name, b.user_id, a.email, b.commit, b.status, coalesce(b.image, '{}'), b.manifest,
+const buildQuery = `select b.id, b.app_id, p.name, b.user_id, a.email, b.commit, coalesce(d.subject, ''), b.status, coalesce(b.image, '{}'), b.manifest,
 	coalesce(d.id::text, ''), coalesce(d.release_id::text, ''), b.created_at, b.updated_at
 	from builds b join apps p on p.id = b.app_id join accounts a on a.id = b.user_id left join deploys d on d.build_id = b.id `
 
 func scanBuild(row pgx.CollectableRow) (b server.Build, err error) {
-	err = row.Scan(&b.ID, &b.AppID, &b.App, &b.UserID, &b.User, &b.Commit, &b.Status, &b.Image, &b.Manifest,
+	err = row.Scan(&b.ID, &b.AppID, &b.App, &b.UserID, &b.User, &b.Commit, &b.Subject, &b.Status, &b.Image, &b.Manifest,
 		&b.DeployID, &b.ReleaseID, &b.CreatedAt, &b.UpdatedAt)
 	return b, err
 }
 
-// Builds lists newest first.
+// Builds lists newest first, those before p.After (an id) if it is set.
 func (s *Store) Builds(ctx context.Context, appID string, p server.Page) ([]server.Build, error) {
-	return many(ctx, s.pool, scanBuild, buildQuery+`where b.app_id = $1 order by b.created_at desc, b.id limit $2`, appID, limit(p))
+	return many(ctx, s.pool, scanBuild, buildQuery+`where b.app_id = $1
+		and ($2 = '' or (b.created_at, b.id::text) < (select created_at, id::text from builds where app_id = $1 and id::text = $2))
+		order by b.created_at desc, b.id desc limit $3`, appID, p.After, limit(p))
 }
 
 // Build finds by id.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,6 +20,9 @@ func (s *Store) Roll(ctx context.Context, d server.Deploy, owner string, deadlin
 		}
 		if d.State == server.DeployReleasing {
 			_, err = tx.Exec(ctx, `update deploys set state = 'rolling', deadline_at = now() + $2::interval, updated_at = now() where id = $1`, d.ID, deadline)
+			if err == nil {
+				err = event(ctx, tx, d.AppID, d.ID, "paas", "deploy.rolling", fmt.Sprintf("v%d", d.Version))
+			}
 		}
 		if err != nil {
 			return err

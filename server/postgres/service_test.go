@@ -82,6 +82,7 @@ const (
 	needsWrite guard = "write"   // no app: a token that may change apps
 	needsAll   guard = "account" // a token for everything
 	needsAdmin guard = "admin"   // an admin, and as before
+	needsWatch guard = "watch"   // an admin, and a token that may look at apps
 	needsNone  guard = "open"    // nothing; the reason stands beside it
 )
 
@@ -98,21 +99,27 @@ func guards() map[string]guard {
 		"AllDrains":    needsNone, // the platform's own: what it sends log lines to
 		"WhileAllowed": needsNone, // a context; tested below
 		"FindAccount":  needsNone, // oneself; of others see TestAccountsAreAdmins
+
+		// Whoever signs in to the dashboard is nobody yet, and proves it by these.
+		"PeekSignInLink": needsNone, "SignIn": needsNone, "SessionActor": needsNone, "SignOut": needsNone, "SignInRefused": needsNone,
+		"KeepChallenge": needsNone, "TakeChallenge": needsNone, "Passkey": needsNone, "SignInByPasskey": needsNone, "SignInByIdentity": needsNone,
 	}
 	for need, names := range map[guard][]string{
-		needsView: {"App", "AppSummary", "AppErrors", "Formation", "Instances", "Instance", "Releases", "Release", "ReleaseOutput",
-			"Builds", "Build", "Deploys", "Deploy", "Follow", "Events", "Logs", "Collaborators", "Collaborator",
-			"Domains", "Domain", "Drains", "Drain", "Crons", "Cron", "CronHistory", "Runs", "Run", "AwaitRun"},
+		needsView: {"App", "Allowed", "Watch", "AppSummary", "AppErrors", "Formation", "Instances", "Instance", "Releases", "Release", "ReleaseOutput",
+			"Builds", "Build", "Deploys", "Deploy", "DeploySteps", "DeployOutput", "Follow", "Events", "Logs", "Collaborators", "Collaborator",
+			"Domains", "Domain", "Drains", "Drain", "Crons", "Cron", "CronHistory", "Runs", "Run", "AwaitRun", "Metrics", "Overview", "Activity"},
 		needsMore: {"AddCollaborator", "UpdateCollaborator", "RemoveCollaborator", "Invitations", "RevokeInvitation", "Audit",
 			"ChangeApp", "TransferApp", "DestroyApp", "SuspendCron", "RunCron", "Retry", "Rollback", "Cancel",
 			"AddDomain", "RemoveDomain", "ClearDomains", "AddDrain", "RemoveDrain", "Scale", "Restart", "Diff",
-			"Config", "TypeConfig", "SetConfig", "ChangeConfig", "History", "Files", "File", "Staged", "StageConfig", "Unstage", "ApplyStaged",
+			"Config", "TypeConfig", "ConfigSheet", "RehearseConfig", "SetConfig", "ChangeConfig", "History", "Files", "File", "Staged", "StageConfig", "Unstage", "ApplyStaged",
 			"Repository", "Open", "StartRun"},
 		needsFound: {"StopDyno"}, // of a one-off deploy, of others operate
-		needsRead:  {"Apps"},
+		needsRead:  {"Apps", "Sparks", "AppList", "Hosts"},
 		needsWrite: {"CreateApp"},
-		needsAll:   {"Keys", "AddKey", "RemoveKey", "Login", "Authorizations", "Authorization", "Authorize", "Revoke", "Rotate", "JoinAs", "CommandToken"},
-		needsAdmin: {"Accounts", "CreateAccount", "SetAdmin", "RemoveAccount", "AuditAll", "VerifyAudit", "MasterKey", "RotateMasterKey"},
+		needsAll: {"Keys", "AddKey", "RemoveKey", "Login", "Authorizations", "Authorization", "Authorize", "Revoke", "Rotate", "JoinAs", "CommandToken",
+			"CreateSignInLink", "WebSessions", "EndWebSession", "Passkeys", "AddPasskey", "RemovePasskey"},
+		needsAdmin: {"Accounts", "CreateAccount", "SetAdmin", "RemoveAccount", "AuditAll", "SearchAudit", "VerifyAudit", "MasterKey", "RotateMasterKey"},
+		needsWatch: {"Gauges"},
 	} {
 		for _, name := range names {
 			g[name] = need
@@ -189,6 +196,9 @@ func (h *house) refusals(need guard) []attempt {
 	case needsWrite:
 		return []attempt{{"an identity token", person(server.ScopeIdentity), is(server.ErrForbidden)}, {"a read token", person(server.ScopeRead), is(server.ErrForbidden)},
 			{"a write token", person(server.ScopeWrite), notForbidden}}
+	case needsWatch:
+		return []attempt{{"no admin", person(), is(server.ErrForbidden)}, {"an admin's identity token", owner(server.ScopeIdentity), is(server.ErrForbidden)},
+			{"an admin's read token", owner(server.ScopeRead), notForbidden}}
 	case needsAll, needsAdmin:
 		all := []attempt{{"a write token", owner(server.ScopeWrite, server.ScopeRead), is(server.ErrForbidden)}, {"a read token", owner(server.ScopeRead), is(server.ErrForbidden)},
 			{"an identity token", owner(server.ScopeIdentity), is(server.ErrForbidden)}}
@@ -247,6 +257,7 @@ func (h *house) call(name string, who server.Actor) (err error) {
 func TestWhileAllowedEnds(t *testing.T) {
 	h := newHouse(t)
 	for label, end := range map[string]func(who server.Actor){
+		"signed out": func(who server.Actor) { h.must(h.svc.EndWebSession(h.as(who), who, who.Session)) },
 		"access taken away": func(who server.Actor) {
 			c, err := h.svc.RemoveCollaborator(h.as(who), server.Actor{Account: h.user}, h.app.Name, who.Email)
 			h.must(err)
@@ -267,10 +278,14 @@ func TestWhileAllowedEnds(t *testing.T) {
 			who := h.person(fmt.Sprintf("live%d@example.com", len(label)))
 			_, err := h.svc.AddCollaborator(h.as(who), server.Actor{Account: h.user}, h.app.Name, who.Email, nil)
 			h.must(err)
-			secret, _, err := h.svc.Login(h.as(who), who)
-			h.must(err)
-			who, err = h.svc.Authenticate(h.ctx, secret)
-			h.must(err)
+			if label == "signed out" {
+				who = h.signedIn(who)
+			} else {
+				secret, _, err := h.svc.Login(h.as(who), who)
+				h.must(err)
+				who, err = h.svc.Authenticate(h.ctx, secret)
+				h.must(err)
+			}
 			ctx, done := h.svc.WhileAllowed(h.ctx, who, h.app.ID, server.PermDeploy)
 			defer done()
 			if ctx.Err() != nil {

@@ -97,10 +97,11 @@ func (s *Store) size(name string) server.Size {
 }
 
 func (s *Store) loadInstances(ctx context.Context, tx pgx.Tx, snap *server.Snapshot) error {
-	snap.Addrs, snap.Names = map[string]string{}, map[string]string{}
+	snap.Addrs, snap.Names, snap.Versions = map[string]string{}, map[string]string{}, map[string]int{}
 	rows, err := tx.Query(ctx, `select id::text, release_id::text, type, ordinal, coalesce(host_id::text, ''), state, replace, reason,
 		crashes, coalesce(up_at, '-infinity'), updated_at, milli_cpu, memory, addr, one_off,
-		coalesce((select image->>'arch' from releases r where r.id = release_id), '') from instances where app_id = $1 order by created_at`, snap.App.ID)
+		coalesce((select image->>'arch' from releases r where r.id = release_id), ''),
+		coalesce((select version from releases r where r.id = release_id), 0) from instances where app_id = $1 order by created_at`, snap.App.ID)
 	if err != nil {
 		return err
 	}
@@ -110,8 +111,9 @@ func (s *Store) loadInstances(ctx context.Context, tx pgx.Tx, snap *server.Snaps
 		var in scheduler.Instance
 		var up infTime
 		var addr string
+		var version int
 		err := rows.Scan(&in.ID, &in.Release, &in.Type, &in.Ordinal, &in.Host, &in.State, &in.Replace, &in.Reason,
-			&in.Crashes, &up, &in.Since, &in.MilliCPU, &in.Memory, &addr, &in.OneOff, &in.Arch)
+			&in.Crashes, &up, &in.Since, &in.MilliCPU, &in.Memory, &addr, &in.OneOff, &in.Arch, &version)
 		if err != nil {
 			return err
 		}
@@ -119,6 +121,7 @@ func (s *Store) loadInstances(ctx context.Context, tx pgx.Tx, snap *server.Snaps
 		snap.State.Instances = append(snap.State.Instances, in)
 		snap.Addrs[in.ID] = addr
 		snap.Names[in.ID] = fmt.Sprintf("%s.%d", in.Type, in.Ordinal)
+		snap.Versions[in.ID] = version
 		switch {
 		case in.Type != "web":
 		case in.State == scheduler.Up:

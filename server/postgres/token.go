@@ -63,7 +63,10 @@ func createToken(ctx context.Context, tx pgx.Tx, t server.Token) (server.Token, 
 	if err != nil || t.Kind == server.TokenSSH { // what is done with that one tells enough
 		return t, err
 	}
-	return t, event(ctx, tx, "", "", email, "token.created", aboutToken(t))
+	if err := event(ctx, tx, "", "", email, "token.created", aboutToken(t)); err != nil {
+		return t, err
+	}
+	return t, notify(ctx, tx, server.AccountTopic(t.AccountID))
 }
 
 // aboutToken names a token in the audit log.

@@ -56,7 +56,10 @@ func (s *Store) Claim(ctx context.Context, owner string, canBuild bool) (*server
 		if d, err = deployByID(ctx, tx, id); err != nil || state != "queued" || kind != "push" {
 			return err
 		}
-		return event(ctx, tx, d.AppID, d.ID, "paas", "build.started", d.Description)
+		if err := event(ctx, tx, d.AppID, d.ID, "paas", "build.started", d.Description); err != nil {
+			return err
+		}
+		return notify(ctx, tx, server.AppTopic(d.AppID)) // for who watches
 	})
 	switch {
 	case err == nil:
@@ -114,7 +117,10 @@ func (s *Store) Built(ctx context.Context, d server.Deploy, owner string, img se
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
-		return event(ctx, tx, d.AppID, d.ID, "paas", "build.succeeded", img.Digest)
+		if err := event(ctx, tx, d.AppID, d.ID, "paas", "build.succeeded", img.Digest); err != nil {
+			return err
+		}
+		return notify(ctx, tx, server.AppTopic(d.AppID))
 	})
 }
 

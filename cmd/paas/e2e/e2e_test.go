@@ -54,6 +54,7 @@ func runAll(m *testing.M) int {
 		run("", nil, "go", "build", "-o", built.buildkitd, "github.com/moby/buildkit/cmd/buildkitd")
 	}
 	defer shared.stop()
+	defer chromium.end()
 	return m.Run()
 }
 

@@ -215,13 +215,18 @@ func (w *walker) send(by http.RoundTripper, base, token, method, path, body stri
 	return answered{res.StatusCode, string(bytes.TrimSpace(b))}
 }
 
+// socket speaks to the API through the operator's socket.
+func (p *platform) socket() *http.Transport {
+	path := filepath.Join(p.data, "run", "paas.sock")
+	return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}
+}
+
 // join invites somebody to look at an app and gives their token.
 func (w *walker) join(email, app string) string {
 	w.t.Helper()
-	socket := filepath.Join(w.p.data, "run", "paas.sock")
-	by := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}}
+	by := w.p.socket()
 	defer by.CloseIdleConnections()
 	a := w.send(by, "http://paas", "", "POST", "/apps/"+app+"/collaborators", `{"user":"`+email+`","permissions":["view"]}`)
 	var i api.Invitation

@@ -55,6 +55,7 @@ func TestRuntime(t *testing.T, s Subject) {
 		"exec":                       execCodes,
 		"dial":                       dial,
 		"files":                      mounted,
+		"stats":                      stats,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, s) })
 	}

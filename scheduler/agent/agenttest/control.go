@@ -18,6 +18,7 @@ type Control struct {
 	sets     chan []agent.Assignment
 	statuses []agent.Status
 	lines    []agent.Line
+	usage    []agent.Usage
 	cursors  map[string]time.Time
 	sessions chan agent.Session
 	refuse   int           // reports still to refuse
@@ -108,6 +109,45 @@ func (c *Control) LogCursor(instance string) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.cursors[instance]
+}
+
+// Usage is of agent.Control.
+func (c *Control) Usage(_ string, _ time.Time, u []agent.Usage) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.usage = append(c.usage, u...)
+	c.changed()
+}
+
+// AwaitUsage gives the next measurement of an instance that is as wanted.
+func (c *Control) AwaitUsage(t testing.TB, instance string, ok func(agent.Usage) bool) agent.Usage {
+	t.Helper()
+	deadline := time.After(30 * time.Second)
+	for {
+		c.mu.Lock()
+		list, change := c.usage, c.change
+		c.usage = nil
+		c.mu.Unlock()
+		for _, u := range list {
+			if u.Instance == instance && ok(u) {
+				return u
+			}
+		}
+		select {
+		case <-change:
+		case <-deadline:
+			t.Fatalf("no such measurement of %s; the last were %+v", instance, list)
+		}
+	}
+}
+
+// Usages gives the measurements that nobody has awaited, and forgets them.
+func (c *Control) Usages() []agent.Usage {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := c.usage
+	c.usage = nil
+	return list
 }
 
 func (c *Control) changed() {

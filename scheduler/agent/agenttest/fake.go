@@ -57,7 +57,7 @@ func (f *Fake) hook(ctx context.Context, op, instance string) error {
 }
 
 // SetHook gives a function to be called before each operation ("list",
-// "start", "stop", "end", "wait", "logs", "attach", "exec", "dial", "prune"). It may fail or block it.
+// "start", "stop", "end", "wait", "logs", "attach", "exec", "dial", "stats", "prune"). It may fail or block it.
 func (f *Fake) SetHook(before func(ctx context.Context, op, instance string) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -269,6 +269,23 @@ func (f *Fake) Logs(ctx context.Context, instance string, since time.Time, line 
 	c.reads.Add(1)
 	defer c.reads.Done()
 	return c.out.follow(ctx, since, line)
+}
+
+// Stats is of agent.Runtime. A process of the fake uses half a CPU.
+func (f *Fake) Stats(ctx context.Context, instance string) (agent.Stats, error) {
+	if err := f.hook(ctx, "stats", instance); err != nil {
+		return agent.Stats{}, err
+	}
+	c, err := f.find(instance)
+	if err != nil {
+		return agent.Stats{}, err
+	}
+	s := f.state(c)
+	if !s.Running {
+		return agent.Stats{}, fmt.Errorf("instance %s has ended: %w", instance, agent.ErrNoContainer)
+	}
+	now := time.Now()
+	return agent.Stats{At: now, CPU: now.Sub(s.Started) / 2, Memory: 10 << 20}, nil
 }
 
 // Prune is of agent.Runtime.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -62,6 +63,10 @@ func handler(v, mode string) http.Handler {
 			b, err := os.ReadFile(path)
 			fmt.Fprintf(w, "%s%v", b, err)
 			return
+		}
+		if status, ok := strings.CutPrefix(r.URL.Path, "/status/"); ok {
+			code, _ := strconv.Atoi(status)
+			w.WriteHeader(code)
 		}
 		if name, ok := strings.CutPrefix(r.URL.Path, "/log/"); ok {
 			log.Printf("%s is %s.", name, os.Getenv(name))

@@ -1,0 +1,107 @@
+package server
+
+import (
+	"context"
+	"time"
+)
+
+// AppRow is one app in a list of many: what runs of it and which release.
+type AppRow struct {
+	App
+	Release  ReleaseNote // the current one; zero before the first with code
+	Deploy   DeployNote  // the newest; zero when there was none
+	Up       int         // dynos that serve or work
+	Starting int         // dynos on their way there
+	Crashed  int
+	Wanted   int // dynos the formation asks for
+	Spark    Spark
+}
+
+// ReleaseNote is what a list says of a release.
+type ReleaseNote struct {
+	Version     int
+	Description string
+	User        string
+	At          time.Time // when it went live
+}
+
+// DeployNote is what a list says of a deploy.
+type DeployNote struct {
+	ID    string
+	State DeployState
+	At    time.Time // of the state
+}
+
+// Running says that the deploy goes on.
+func (d DeployNote) Running() bool { return d.ID != "" && !d.State.Final() }
+
+// AppState is an app in one word.
+type AppState string
+
+// The states of an app, the first that holds is told.
+const (
+	AppMaintenance AppState = "maintenance" // every request gets the maintenance page
+	AppDeploying   AppState = "deploying"   // a new release is on its way; what ran before runs on
+	AppNoRelease   AppState = "no release"  // nothing was deployed yet
+	AppCrashed     AppState = "crashed"     // at least one dyno is
+	AppIdle        AppState = "idle"        // scaled to nothing
+	AppStarting    AppState = "starting"    // fewer dynos than wanted are up
+	AppUp          AppState = "up"
+)
+
+// State says how the app is.
+func (r AppRow) State() AppState {
+	switch {
+	case r.Maintenance:
+		return AppMaintenance
+	case r.Deploy.Running():
+		return AppDeploying
+	case r.Release.Version == 0:
+		return AppNoRelease
+	case r.Crashed > 0:
+		return AppCrashed
+	case r.Wanted == 0:
+		return AppIdle
+	case r.Up < r.Wanted:
+		return AppStarting
+	}
+	return AppUp
+}
+
+// HostRow is a host with what is on it, as one person may see it.
+type HostRow struct {
+	ID, Name, Arch             string
+	MilliCPU, Memory           int64     // capacity; memory in bytes
+	ReservedCPU, ReservedBytes int64     // by dynos of all apps
+	SeenAt                     time.Time // the last report
+	Used                       *HostUse  // nil: it was not measured lately
+	Dynos                      []HostDyno
+	Others                     int // dynos of apps the person may not see
+}
+
+// State is "up" or "silent": nothing was heard of it for a while.
+func (h HostRow) State(now time.Time) string {
+	if now.Sub(h.SeenAt) > usageStale {
+		return "silent"
+	}
+	return "up"
+}
+
+// HostUse is what the dynos of a host use together.
+type HostUse struct{ MilliCPU, Memory int64 }
+
+// HostDyno is a dyno on a host.
+type HostDyno struct {
+	App, Type, State, Size string
+	Ordinal, Release       int
+	Memory                 int64 // reserved, bytes
+}
+
+// OverviewStore reads many things at once for people who look.
+type OverviewStore interface {
+	// AppRows lists by name the apps that an account may see ("" is all).
+	AppRows(ctx context.Context, accountID string) ([]AppRow, error)
+	// HostRows lists by name; of the dynos those of apps that the account may
+	// see ("" is all), the others are counted.
+	HostRows(ctx context.Context, accountID string) ([]HostRow, error)
+}
