@@ -4,8 +4,8 @@
 #
 #   scripts/deps.sh [test] [lint] [mirror]
 #
-# test: a C compiler for the race detector, a browser, and npm. lint:
-# shellcheck. mirror: what makes the stand-ins of base images.
+# test: a C compiler for the race detector, a browser and npm.
+# lint: shellcheck. mirror: what makes the stand-ins of base images.
 set -eu
 cd "$(dirname "$0")/.."
 . scripts/lib.sh

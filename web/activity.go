@@ -123,7 +123,7 @@ func (s *Server) activityPage(v *visit) error {
 	}
 	lines := make([]moment, len(list))
 	for i, a := range list {
-		m := moment{At: a.At, Actor: a.Actor, Platform: a.Actor == "paas", Via: a.Via, From: a.From, Kind: a.Kind, Did: phrase(a.Kind), Text: a.Text}
+		m := moment{At: a.At, Actor: a.Actor, Platform: a.Actor == "paas", Via: a.Via, From: a.From, Kind: a.Kind, Did: phrase(a.Kind), Text: shortDigest(a.Text)}
 		if a.Deploy != "" {
 			m.Link = v.appPath("deploys", a.Deploy)
 		}

@@ -77,7 +77,7 @@ func (u chartUnit) last(values []float64) string {
 }
 
 // ticks are 0 and what follows in even, round steps up to high or a little
-// more: three to six.
+// more: two to six.
 func (u chartUnit) ticks(high float64) []float64 {
 	switch {
 	case !measured(high) || high <= 0 || high < 1e-9:
@@ -86,6 +86,12 @@ func (u chartUnit) ticks(high float64) []float64 {
 		high = 1e300 // so that steps stay finite
 	}
 	step := u.step(high / 4)
+	if u == unitRate && high >= 1 { // no half requests where there are whole ones
+		step = math.Max(step, 1)
+		if step == 2.5 {
+			step = 5
+		}
+	}
 	var out []float64
 	for i := 0; ; i++ {
 		v := float64(i) * step

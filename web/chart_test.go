@@ -70,7 +70,7 @@ func TestTicksAreRound(t *testing.T) {
 		high float64
 		want string
 	}{
-		{unitRate, 0, "0 0.25 0.5 0.75 1"}, {unitRate, 1, "0 0.25 0.5 0.75 1"}, {unitRate, 7, "0 2 4 6 8"}, {unitRate, 10, "0 2.5 5 7.5 10"}, {unitRate, 99, "0 25 50 75 100"},
+		{unitRate, 0, "0 1"}, {unitRate, 1, "0 1"}, {unitRate, 0.1, "0 0.025 0.05 0.075 0.1"}, {unitRate, 7, "0 2 4 6 8"}, {unitRate, 10, "0 5 10"}, {unitRate, 99, "0 25 50 75 100"},
 		{unitRate, 101, "0 50 100 150"}, {unitRate, 4321, "0 2k 4k 6k"}, {unitRate, 1e6, "0 250k 500k 750k 1M"},
 		{unitSeconds, 0.234, "0 100 ms 200 ms 300 ms"}, {unitSeconds, 3, "0 1.0 s 2.0 s 3.0 s"},
 		{unitBytes, 500 << 20, "0 128 MB 256 MB 384 MB 512 MB"}, {unitBytes, 3 << 30, "0 1.0 GB 2.0 GB 3.0 GB"}, {unitCPUs, 0.3, "0 0.1 0.2 0.3"},

@@ -225,3 +225,22 @@ func TestPathsOfFilesAreQuoted(t *testing.T) {
 		t.Errorf("%s", body)
 	}
 }
+
+// A one-off that was started though its terminal was refused used up the
+// app's, for a minute each.
+func TestTooManyTerminalsStartNothing(t *testing.T) {
+	f := newRunning()
+	b := newBrowser(t, f)
+	for range maxOwnTickets {
+		if _, err := b.web.terminals.issue(ticket{session: "session", app: "id-shop"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w := b.post("/apps/shop/terminal", "command", "sh"); w.Code != http.StatusTooManyRequests || len(f.did) != 0 {
+		t.Errorf("%d %v", w.Code, f.did)
+	}
+	b, f.refuse = newBrowser(t, f), server.Errorf(server.ErrConflict, "No room.")
+	if w := b.post("/apps/shop/terminal", "command", "sh"); w.Code != http.StatusConflict || len(b.web.terminals.list) != 0 {
+		t.Errorf("%d, %d tickets are left", w.Code, len(b.web.terminals.list))
+	}
+}

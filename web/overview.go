@@ -58,9 +58,12 @@ func (s *Server) overviewPage(v *visit) error {
 		view.Problems = append(view.Problems, v.pageOf(p, o))
 	}
 	for _, e := range o.Events {
-		ev := eventView{At: e.At, Who: e.Actor, Did: phrase(e.Kind), Object: e.Text}
+		ev := eventView{At: e.At, Who: e.Actor, Did: phrase(e.Kind), Object: shortDigest(e.Text)}
 		if ev.Who == "paas" {
 			ev.Who = "the platform"
+		}
+		if e.Kind == "deploy.live" && ev.Object == "" {
+			ev.Object = "the deploy"
 		}
 		view.Events = append(view.Events, ev)
 	}

@@ -119,18 +119,18 @@ func (s *Server) newTerminal(v *visit) (path, name string, err error) {
 	}
 	env := map[string]string{"TERM": terminalType}
 	t := ticket{session: v.who.session.ID, app: v.app().ID, dyno: v.field("dyno"), open: server.OpenRequest{Kind: agent.Exec, Command: command, TTY: true, Env: env}}
-	if t.dyno == "" {
+	secret, err := s.terminals.issue(t) // first: when there are too many, nothing is started
+	if err != nil {
+		return "", "", err
+	}
+	if name = t.dyno; name == "" {
 		run, err := s.svc.StartRun(v.ctx(), v.actor(), v.app().ID, server.RunRequest{Command: command, Size: v.field("size"), Env: env, Attach: true, TTY: true})
 		if err != nil {
+			s.terminals.drop(secret)
 			return "", "", err
 		}
-		t.dyno, t.open, name = run.ID, server.OpenRequest{Kind: agent.Attach}, run.Name()
-	} else {
-		name = t.dyno
-	}
-	secret, err := s.terminals.issue(t)
-	if err != nil {
-		return "", "", err // a run that nobody comes to ends by itself
+		name = run.Name()
+		s.terminals.settle(secret, run.ID, server.OpenRequest{Kind: agent.Attach})
 	}
 	return v.appPath("terminal", secret), name, nil
 }

@@ -52,6 +52,23 @@ func (ts *tickets) issue(t ticket) (string, error) {
 	return secret, nil
 }
 
+// settle says where a ticket leads, when that was not known yet. One that is
+// not there any more stays so.
+func (ts *tickets) settle(secret, dyno string, open server.OpenRequest) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	if t, ok := ts.list[secret]; ok {
+		t.dyno, t.open = dyno, open
+		ts.list[secret] = t
+	}
+}
+
+func (ts *tickets) drop(secret string) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	delete(ts.list, secret)
+}
+
 // take uses a ticket up. One that is shown by somebody else, or for another
 // app, is used up too: its secret is out.
 func (ts *tickets) take(secret, session, app string) (ticket, error) {

@@ -69,11 +69,21 @@ func countText(n int64) string {
 	return s
 }
 
+// shortCommit is as much of a commit as the command line shows.
 func shortCommit(commit string) string {
-	if len(commit) > 7 {
-		return commit[:7]
+	if len(commit) > 8 {
+		return commit[:8]
 	}
 	return commit
+}
+
+// shortDigest is enough of an image's digest to tell it from others.
+func shortDigest(digest string) string {
+	const enough = len("sha256:") + 12
+	if strings.HasPrefix(digest, "sha256:") && len(digest) > enough {
+		return digest[:enough]
+	}
+	return digest
 }
 
 // plain is text of users without what could change how a page reads: control

@@ -220,10 +220,10 @@ func (g *gallery) terminal() {
 
 func (g *gallery) palette(app string) {
 	g.open(app)
-	g.press("/")
-	g.waitFor(`document.querySelector("dialog[open] input") === document.activeElement`)
+	g.types("/")
+	g.waitFor(paletteOpen)
 	g.types("log")
-	g.waitText("dialog[open]", "Logs")
+	g.waitFor(chosen + ` !== null`)
 	g.shot("palette")
 }
 

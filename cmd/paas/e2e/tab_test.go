@@ -177,8 +177,7 @@ func (b *tab) fill(selector, value string) {
 	call(b, input.InsertText, input.InsertTextParams{Text: value})
 }
 
-// press presses a key of package kb where the focus is, or a letter that the
-// page takes for a command; types is for texts.
+// press presses a key of package kb where the focus is; types is for texts.
 func (b *tab) press(keys string) {
 	b.t.Helper()
 	ctx, done := context.WithTimeout(b.ctx, patience)

@@ -51,7 +51,9 @@ export function follow() {
   const open = () => {
     if (source || over) return;
     source = new EventSource(at.dataset.live);
-    source.addEventListener("hello", () => { if (seen) look(); seen = true; });
+    // What changed between the making of the page and this was told to nobody.
+    // A page that is much to make is not made twice for that.
+    source.addEventListener("hello", () => { if (seen || !rest) look(); seen = true; });
     source.addEventListener("changed", look);
     source.addEventListener("end", () => { over = true; close(); setTimeout(look, 500); });
   };
