@@ -34,14 +34,7 @@ func TestFirstPageIsLight(t *testing.T) {
 	must(chromedp.Listen(b.ctx, got.heard))
 	b.open("/")
 	b.waitFor(`document.querySelectorAll("main a[href^='/apps/']").length >= ` + fmt.Sprint(manyApps))
-	got.mu.Lock()
-	defer got.mu.Unlock()
-	total := 0
-	for id, name := range got.names {
-		total += got.sizes[id]
-		t.Logf("%7d bytes  %s", got.sizes[id], name)
-	}
-	if t.Logf("%7d bytes in all", total); total > firstPage || total < 2000 {
+	if total := got.total(t); total > firstPage || total < 2000 {
 		t.Errorf("the first page with %d apps takes %d bytes, want at most %d", manyApps, total, firstPage)
 	}
 	t.Logf("server time of / with %d apps, of 20 visits, in a binary with the race detector: median %s", manyApps, b.serverTime("/", 20))
@@ -69,6 +62,20 @@ func (r *traffic) heard(ev any) {
 	case *network.EventLoadingFinished:
 		r.sizes[e.RequestID] = int(e.EncodedDataLength)
 	}
+}
+
+// total adds up, and tells what is in it. The lock is not held for longer: the
+// browser's next answer waits behind its next event.
+func (r *traffic) total(t *testing.T) (all int) {
+	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id, name := range r.names {
+		all += r.sizes[id]
+		t.Logf("%7d bytes  %s", r.sizes[id], name)
+	}
+	t.Logf("%7d bytes in all", all)
+	return all
 }
 
 // crowd makes many apps of an account, straight in the database: what they
