@@ -13,7 +13,7 @@ begin=$(now)
 dir=$(mktemp -d /tmp/pt.XXXXXX)
 scripts/leftovers.sh snapshot "$dir"
 rc=0
-TMPDIR=$dir/tmp go test -race -shuffle=on -timeout 40m "$@" || rc=$?
+TMPDIR=$dir/tmp go test -race -shuffle=on -timeout 60m "$@" || rc=$?
 scripts/leftovers.sh check "$dir" || rc=1
 rm -rf "$dir"
 say "go test ended with status $rc after $(elapsed "$begin") s"

@@ -285,7 +285,7 @@ func TestFiguresOf500Apps(t *testing.T) {
 	if s := sparks[ids[7]]; len(sparks) != 500 || s.Requests[30] != 100 || s.Requests[59] != 100 {
 		t.Errorf("%d sparks, one of them %v", len(sparks), s)
 	}
-	if took > 500*time.Millisecond { // far above what it takes, for a busy machine
+	if took > 5*time.Second { // a query an app would be far above it
 		t.Errorf("sparks of 500 apps took %s", took)
 	}
 	size := func(table string) float64 {
