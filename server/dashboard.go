@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // Allowed finds an app for someone who may see it, and says what they may do
@@ -22,7 +23,9 @@ func (s *Service) Allowed(ctx context.Context, actor Actor, ident string) (App, 
 }
 
 // Watch gives a channel that receives after something of an app changed, or,
-// without an app, after anything did. The function must be called in the end.
+// without an app, after anything did that the actor may see; that channel is
+// closed when the actor's session or account is gone. The function must be
+// called in the end.
 func (s *Service) Watch(ctx context.Context, actor Actor, app string) (<-chan string, func(), error) {
 	if app == "" {
 		if err := allowAccount(actor, ScopeRead, ScopeWrite); err != nil {
@@ -47,21 +50,37 @@ func (s *Service) watchAll(ctx context.Context, actor Actor) (<-chan string, fun
 	wake := make(chan string, 1)
 	var sifting sync.WaitGroup
 	sifting.Go(func() {
+		defer close(wake)
+		tick := time.NewTicker(recheckEvery)
+		defer tick.Stop()
 		for {
+			concerned, all := false, true
 			select {
 			case topic := <-rings:
-				if s.concerns(ctx, actor, topic, rings) {
-					select {
-					case wake <- NoticeAll:
-					default: // one is waiting there already
-					}
-				}
+				concerned, all = s.concerns(ctx, actor, topic, rings), topic == NoticeAll
+			case <-tick.C:
 			case <-ctx.Done():
 				return
+			}
+			if all && s.left(ctx, actor) {
+				return
+			}
+			if concerned {
+				select {
+				case wake <- NoticeAll:
+				default: // one is waiting there already
+				}
 			}
 		}
 	})
 	return wake, func() { cancel(); sifting.Wait(); stop() }
+}
+
+// left says that the actor is signed out, or the account gone. To ask is no
+// use of the session: a page that is open keeps nobody signed in.
+func (s *Service) left(ctx context.Context, actor Actor) bool {
+	_, err := s.actorNow(ctx, actor)
+	return IsID(err, ErrUnauthorized)
 }
 
 // concerns says whether one of a topic and those that wait is of an app that

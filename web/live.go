@@ -48,7 +48,10 @@ func (e *events) send(name, id, data string) error {
 func drain(wake <-chan string) {
 	for {
 		select {
-		case <-wake:
+		case _, open := <-wake:
+			if !open {
+				return
+			}
 		default:
 			return
 		}
@@ -83,15 +86,14 @@ func (s *Server) liveOf(v *visit, app string) error {
 	for {
 		name := "changed"
 		select {
-		case <-wake:
+		case _, open := <-wake:
+			if !open { // signed out: the page sees it by asking once more
+				_ = e.send("end", "", "")
+				return nil
+			}
 			drain(wake)
 		case <-ping.C:
 			name = "ping"
-			if app == "" { // a session that ended ends what it has open
-				if _, _, err := s.svc.SessionActor(ctx, s.sessionSecret(v.r), remote(v.r)); err != nil {
-					return nil
-				}
-			}
 		case <-ctx.Done():
 			_ = e.send("end", "", "")
 			return nil

@@ -138,7 +138,9 @@ func rate(n int64, at time.Time, step time.Duration, now time.Time) float64 {
 	if took <= 0 {
 		return math.NaN()
 	}
-	return float64(n) / max(took, 10*time.Second).Minutes()
+	// A minute that has just begun is taken as it is: to stretch a single request
+	// to six a minute would tell of a peak that never was.
+	return float64(n) / max(took, time.Minute).Minutes()
 }
 
 func trafficChart(m server.Metrics, id, title string) chart {

@@ -137,12 +137,12 @@ func TestMetricsPage(t *testing.T) {
 	inert(t, w.Body.String())
 }
 
-// Of a minute that goes on, only what has passed of it counts; a step still to
-// come is a gap.
+// Of a step that goes on, only what has passed of it counts, at least a minute:
+// one request is not six a minute. A step still to come is a gap.
 func TestRate(t *testing.T) {
 	at := time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC)
-	for passed, want := range map[time.Duration]string{time.Hour: "30", 30 * time.Second: "60", time.Millisecond: "180", 0: "NaN", -time.Minute: "NaN"} {
-		if got := fmt.Sprint(rate(30, at, time.Minute, at.Add(passed))); got != want {
+	for passed, want := range map[time.Duration]string{time.Hour: "3", 5 * time.Minute: "6", 30 * time.Second: "30", time.Millisecond: "30", 0: "NaN", -time.Minute: "NaN"} {
+		if got := fmt.Sprint(rate(30, at, 10*time.Minute, at.Add(passed))); got != want {
 			t.Errorf("after %s: %s", passed, got)
 		}
 	}

@@ -114,7 +114,7 @@ func (r *localRun) ends(code, processes int) {
 	}
 }
 
-const obedient = `sh -c 'echo "$DYNO on $PORT says $GREETING"; trap "echo bye; exit 0" TERM; while :; do sleep 0.02; done'`
+const obedient = `sh -c 'trap "echo bye; exit 0" TERM; echo "$DYNO on $PORT says $GREETING"; while :; do sleep 0.02; done'`
 
 func TestLocalUntilInterrupted(t *testing.T) {
 	r := startLocal(t, map[string]string{

@@ -44,3 +44,30 @@ func TestNobodyHearsOfOthersApps(t *testing.T) {
 	h.must(err)
 	heard(t, hers)
 }
+
+// Who is signed out hears no more, and watching is no use of the session.
+func TestWatchEndsWithTheSession(t *testing.T) {
+	h := newHouse(t)
+	ann, _ := h.owner("nina@example.com", "shop")
+	link, err := h.svc.CreateSignInLink(h.as(ann), ann)
+	h.must(err)
+	secret, _, err := h.svc.SignIn(h.ctx, link.Code, "203.0.113.9", "a browser")
+	h.must(err)
+	here, _, err := h.svc.SessionActor(h.ctx, secret, "203.0.113.9")
+	h.must(err)
+	wake, stop, err := h.svc.Watch(h.ctx, here, "")
+	h.must(err)
+	defer stop()
+	h.must(h.svc.SignOut(h.ctx, secret))
+	deadline := time.After(20 * time.Second)
+	for {
+		select {
+		case _, open := <-wake:
+			if !open {
+				return
+			}
+		case <-deadline:
+			t.Fatal("it goes on")
+		}
+	}
+}
