@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -45,6 +46,7 @@ type ways struct {
 	Problem  *problem // why the way that was tried led nowhere
 	Passkeys bool
 	Provider string // its name, empty for none
+	Login    string // how to log the CLI in, the first time
 	SSH      string // how to ask for a link without the CLI
 }
 
@@ -54,6 +56,7 @@ func (s *Server) ways(next string) *ways {
 		w.Provider = s.cfg.Provider.Name()
 	}
 	host, port := s.cfg.SSHAddr()
+	w.Login = "paas login " + net.JoinHostPort(host, port)
 	w.SSH = "ssh -p " + port + " paas@" + host + " dashboard"
 	if port == "22" {
 		w.SSH = "ssh paas@" + host + " dashboard"
