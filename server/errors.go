@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 )
 
 // ErrID is the machine-readable id of an error, as Heroku's API uses them.
 type ErrID string
 
-// The error ids. httpd maps each to one status code.
+// The error ids; each has one status code of HTTP.
 const (
 	ErrNotFound     ErrID = "not_found"           // 404
 	ErrUnauthorized ErrID = "unauthorized"        // 401
@@ -21,6 +22,30 @@ const (
 	ErrRate         ErrID = "rate_limit"          // 429
 	ErrUnavailable  ErrID = "service_unavailable" // 503
 )
+
+// Status is the status code of HTTP for the id, 500 for one that is not of
+// those above.
+func (id ErrID) Status() int {
+	switch id {
+	case ErrUnauthorized:
+		return http.StatusUnauthorized
+	case ErrForbidden:
+		return http.StatusForbidden
+	case ErrNotFound:
+		return http.StatusNotFound
+	case ErrConflict:
+		return http.StatusConflict
+	case ErrTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case ErrInvalid:
+		return http.StatusUnprocessableEntity
+	case ErrRate:
+		return http.StatusTooManyRequests
+	case ErrUnavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
 
 // Error is an error made for people: step and cause in Message, and what to
 // type next. Whatever is not an *Error is the platform's fault and shown as such.

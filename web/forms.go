@@ -24,7 +24,7 @@ func (v *visit) slip(form string, err error) (slip, error) {
 	if !errors.As(err, &e) || !slices.Contains([]server.ErrID{server.ErrInvalid, server.ErrConflict, server.ErrNotFound, server.ErrForbidden, server.ErrUnavailable}, e.ID) {
 		return slip{}, err
 	}
-	return slip{problem: problem{Status: statusOf(e.ID), Message: e.Message, Next: e.Next}, form: form, typed: v.r.PostForm}, nil
+	return slip{problem: problem{Status: e.ID.Status(), Message: e.Message, Next: e.Next}, form: form, typed: v.r.PostForm}, nil
 }
 
 // refuse makes a slip of what the dashboard itself does not accept.

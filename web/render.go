@@ -105,34 +105,12 @@ type problem struct {
 	Next    string
 }
 
-func statusOf(id server.ErrID) int {
-	switch id {
-	case server.ErrNotFound:
-		return http.StatusNotFound
-	case server.ErrUnauthorized:
-		return http.StatusUnauthorized
-	case server.ErrForbidden:
-		return http.StatusForbidden
-	case server.ErrInvalid:
-		return http.StatusUnprocessableEntity
-	case server.ErrConflict:
-		return http.StatusConflict
-	case server.ErrTooLarge:
-		return http.StatusRequestEntityTooLarge
-	case server.ErrRate:
-		return http.StatusTooManyRequests
-	case server.ErrUnavailable:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
-}
-
 // explain is an error as a person sees it; what is not made for people is the
 // platform's fault, and the log has it.
 func (s *Server) explain(r *http.Request, err error) problem {
 	var e *server.Error
 	if errors.As(err, &e) {
-		return problem{Status: statusOf(e.ID), Message: e.Message, Next: e.Next}
+		return problem{Status: e.ID.Status(), Message: e.Message, Next: e.Next}
 	}
 	if errors.Is(r.Context().Err(), context.DeadlineExceeded) && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 		return problem{Status: http.StatusServiceUnavailable, Message: fmt.Sprintf("This took longer than %d seconds and was given up. Nothing was changed.", requestTimeout/time.Second),

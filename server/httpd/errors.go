@@ -24,30 +24,14 @@ func status(id server.ErrID) int {
 	switch id {
 	case errBadRequest:
 		return http.StatusBadRequest
-	case server.ErrUnauthorized:
-		return http.StatusUnauthorized
-	case server.ErrForbidden:
-		return http.StatusForbidden
-	case server.ErrNotFound:
-		return http.StatusNotFound
 	case errMethod:
 		return http.StatusMethodNotAllowed
 	case errNotAcceptable:
 		return http.StatusNotAcceptable
-	case server.ErrConflict:
-		return http.StatusConflict
-	case server.ErrTooLarge:
-		return http.StatusRequestEntityTooLarge
 	case errRange:
 		return http.StatusRequestedRangeNotSatisfiable
-	case server.ErrInvalid:
-		return http.StatusUnprocessableEntity
-	case server.ErrRate:
-		return http.StatusTooManyRequests
-	case server.ErrUnavailable:
-		return http.StatusServiceUnavailable
 	}
-	return http.StatusInternalServerError
+	return id.Status()
 }
 
 // fail answers with an error. What was not made for people is logged here,
