@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -93,7 +94,21 @@ func (l *lazyPlatform) get(t *testing.T) *platform {
 	if l.p == nil {
 		t.Fatal("the shared platform did not start")
 	}
+	t.Cleanup(func() { l.p.clear(t) })
 	return l.p
+}
+
+// clear destroys the apps that a test made: a machine of two CPUs has room for
+// forty dynos, and the tests together make more.
+func (p *platform) clear(t *testing.T) {
+	t.Helper()
+	var apps []struct{ Name string }
+	if err := json.Unmarshal([]byte(p.mustPaas(t, "apps", "--json")), &apps); err != nil {
+		t.Errorf("list the apps to destroy: %v", err)
+	}
+	for _, a := range apps {
+		p.mustPaas(t, "apps:destroy", "-a", a.Name, "--confirm", a.Name)
+	}
 }
 
 func (l *lazyPlatform) stop() {

@@ -25,7 +25,13 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
 			env.Vars = append(env.Vars, p.clientEnv(env.WorkDir)...)
-			env.Values["repos"] = map[string]*repo{}
+			repos := map[string]*repo{}
+			env.Values["repos"] = repos
+			env.Defer(func() { // scripts run side by side: none keeps its dynos until the last has ended
+				for app := range repos {
+					_, _ = p.paas("apps:destroy", "-a", app, "--confirm", app)
+				}
+			})
 			env.Values["t"] = t
 			env.Values["live"] = map[string]func() (string, error){}
 			return nil
