@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,6 +41,12 @@ func (p *platform) member(t *testing.T, email string, flags ...string) *member {
 		who.env = append(who.env, v)
 	}
 	p.mustPaas(t, append([]string{"accounts:create", email, "--key", key + ".pub"}, flags...)...)
+	if slices.Contains(flags, "--admin") {
+		t.Cleanup(func() { // others test what happens to the last admin
+			p.user(t)
+			p.mustPaas(t, "accounts:admin", email, "--off")
+		})
+	}
 	host, port, err := net.SplitHostPort(p.ssh)
 	must(err)
 	who.paas("login", "ssh://paas@"+net.JoinHostPort(host, port), "-i", key, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no",
