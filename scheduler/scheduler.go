@@ -30,6 +30,40 @@ type Host struct {
 	UsedMilliCPU int64
 	UsedMemory   int64
 	Instances    int
+	Labels       map[string]string
+	// Lost: nothing is heard of it. Its instances count as gone.
+	Lost bool
+	// Cordoned: it takes nothing new.
+	Cordoned bool
+	// Draining: it takes nothing new, and what it has is replaced elsewhere.
+	Draining bool
+	// Settling: it was lost not long ago and takes nothing new yet.
+	Settling bool
+}
+
+// Placement says where an app's instances may be; the zero value: anywhere.
+type Placement struct {
+	// Constraints must all hold.
+	Constraints []Constraint `json:"constraints,omitempty"`
+	// Spread is the label over whose values instances of a type are spread
+	// before anything else is weighed; hosts without it are a value of their own.
+	Spread string `json:"spread,omitempty"`
+	// Unique: no two instances of a type on one host.
+	Unique bool `json:"unique,omitempty"`
+}
+
+// Constraint asks for a label of the host: "zone=a", or with Not "zone!=a".
+type Constraint struct {
+	Label string `json:"label"`
+	Value string `json:"value"`
+	Not   bool   `json:"not,omitempty"`
+}
+
+// Refusal is why a host does not take an instance.
+type Refusal struct {
+	HostID string
+	Host   string // name
+	Why    string // "has 12 MB of memory free, needs 512 MB"; empty: it would take it
 }
 
 // Instance is one copy of a process.
@@ -72,6 +106,7 @@ type State struct {
 	Wants     []Want
 	Instances []Instance
 	Hosts     []Host
+	Placement Placement
 	// DrainLimit is how long a draining instance is waited for.
 	DrainLimit time.Duration
 }
