@@ -37,6 +37,9 @@ type Host struct {
 	Cordoned bool
 	// Draining: it takes nothing new, and what it has is replaced elsewhere.
 	Draining bool
+	// DrainUntil is when what is still on a Draining host is stopped, also when
+	// nothing elsewhere has room for it; zero: never.
+	DrainUntil time.Time
 	// Settling: it was lost not long ago and takes nothing new yet.
 	Settling bool
 }
@@ -76,7 +79,7 @@ type Instance struct {
 	State    InstanceState
 	Reason   string // why it is pending
 	OneOff   bool   // runs once: it is placed, and otherwise let alone
-	Arch     string // OneOff: of its image, which need not be the target's; empty means any
+	Arch     string // of its image, which need not be the target's; empty means any
 	Replace  bool   // to be replaced though it is of the target release (restart)
 	Crashes  int
 	UpAt     time.Time // zero when it never was up
@@ -120,14 +123,18 @@ const (
 	OpPlace OpKind = "place" // a pending instance gets a host, or a new Reason
 	OpDrain OpKind = "drain" // out of the routing table
 	OpStop  OpKind = "stop"  // tell the agent to stop it
-	OpDrop  OpKind = "drop"  // forget it: no host has anything of it
+	OpDrop  OpKind = "drop"  // forget it: no host has anything of it, or its host is lost
+	OpLose  OpKind = "lose"  // a one-off whose host is lost: its run ends, and says so
 )
 
 // Op is one step. The store checks each against the state it finds.
 type Op struct {
 	Kind     OpKind
 	Instance string // of an existing one, not for OpStart
-	Replaces string // OpStart: crashed instance that this one takes the place of
+	Replaces string // OpStart: instance that this one takes the place of; it crashed, or its host is lost: forget it
+	// Beside, of OpStart: an instance of the same name that serves until this
+	// one is up. The store marks it Replace, so that the name is free.
+	Beside   string
 	Release  string // OpStart
 	Type     string // OpStart
 	Ordinal  int    // OpStart
