@@ -41,6 +41,7 @@ func mayImport() map[string][]string {
 		"server/client":   {"server/api"},
 		"server/doctor":   adapter,
 		"server/drain":    adapter,
+		"server/fleet":    adapter,
 		"server/gitd":     adapter,
 		"server/httpd":    append([]string{"server/terminal"}, adapter...),
 		"server/logd":     adapter,

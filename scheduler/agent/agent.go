@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -43,6 +44,8 @@ type Config struct {
 	// Sample is the time between two measurements of what instances use, 15 s
 	// when zero.
 	Sample time.Duration
+	// Heartbeat is the time between two signs of life, 500 ms when zero.
+	Heartbeat time.Duration
 }
 
 // Agent makes its host look like the assignments it is given.
@@ -58,6 +61,7 @@ type Agent struct {
 	reporter *reporter
 	shipper  *shipper
 	http     *http.Client
+	answer   atomic.Int64 // when the engine last answered, Unix nanoseconds; 0: not yet
 
 	// Below: owned by Run's loop alone.
 	instances map[string]*instance
@@ -82,6 +86,7 @@ func New(cfg Config, control Control, rt Runtime, log *slog.Logger) (*Agent, err
 	setDefault(&cfg.AttachWait, AttachWait)
 	setDefault(&cfg.MaxSessions, 1000)
 	setDefault(&cfg.Sample, 15*time.Second)
+	setDefault(&cfg.Heartbeat, 500*time.Millisecond)
 	log = log.With("host", cfg.Host)
 	return &Agent{
 		cfg: cfg, control: control, rt: rt, log: log,
@@ -113,6 +118,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.spawn(func() { a.shipper.run(ctx) })
 	a.spawn(func() { a.receive(ctx) })
 	a.spawn(func() { a.measure(ctx) })
+	a.spawn(func() { a.beats(ctx) })
 
 	l := &loop{Agent: a, sets: a.control.Watch(ctx, a.cfg.Host), surveys: make(chan survey, 1), recent: map[string]bool{}}
 	l.survey(ctx)

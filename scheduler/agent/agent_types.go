@@ -135,6 +135,8 @@ type Control interface {
 	// Usage takes one measurement of the host, of all its running instances that
 	// could be measured; it must not block.
 	Usage(host string, at time.Time, u []Usage)
+	// Beat takes a sign of life; it must not block.
+	Beat(host string, b Beat)
 }
 
 // Stats is what an instance's container uses.

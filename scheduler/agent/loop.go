@@ -178,6 +178,9 @@ func (l *loop) take(ctx context.Context, s survey) {
 	if ctx.Err() != nil {
 		return
 	}
+	if s.err == nil {
+		l.answered()
+	}
 	if s.err != nil != l.down {
 		l.down = s.err != nil
 		if l.down {

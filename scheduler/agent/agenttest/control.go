@@ -19,6 +19,7 @@ type Control struct {
 	statuses []agent.Status
 	lines    []agent.Line
 	usage    []agent.Usage
+	beats    []agent.Beat
 	cursors  map[string]time.Time
 	sessions chan agent.Session
 	refuse   int           // reports still to refuse
@@ -117,6 +118,23 @@ func (c *Control) Usage(_ string, _ time.Time, u []agent.Usage) {
 	defer c.mu.Unlock()
 	c.usage = append(c.usage, u...)
 	c.changed()
+}
+
+// Beat is of agent.Control. The last hundred are kept.
+func (c *Control) Beat(_ string, b agent.Beat) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.beats = append(c.beats[max(0, len(c.beats)-99):], b)
+	c.changed()
+}
+
+// Beats gives the signs of life since it was last asked.
+func (c *Control) Beats() []agent.Beat {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := c.beats
+	c.beats = nil
+	return list
 }
 
 // AwaitUsage gives the next measurement of an instance that is as wanted.

@@ -1,0 +1,38 @@
+package agent
+
+import (
+	"context"
+	"time"
+)
+
+// Beat tells the control plane that the host is there. It is sent at each
+// Config.Heartbeat, whatever else is going on: one that stays out for longer
+// than the lease makes the host a lost one.
+type Beat struct {
+	At     time.Time // by the host's clock, for people; leases go by the database's
+	Engine bool      // the container engine answers
+}
+
+// beats sends them until ctx ends.
+func (a *Agent) beats(ctx context.Context) {
+	tick := time.NewTicker(a.cfg.Heartbeat)
+	defer tick.Stop()
+	for {
+		a.control.Beat(a.cfg.Host, Beat{At: time.Now(), Engine: a.engineAnswers()})
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// answered notes that the engine answered a survey.
+func (a *Agent) answered() { a.answer.Store(time.Now().UnixNano()) }
+
+// engineAnswers says whether one of the last two surveys was answered: a
+// paused engine fails no call before its deadline, so silence counts too.
+func (a *Agent) engineAnswers() bool {
+	last := a.answer.Load()
+	return last != 0 && time.Since(time.Unix(0, last)) < 2*a.cfg.Survey+time.Second
+}
