@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"paas/scheduler/agent"
@@ -39,6 +40,8 @@ type Control struct {
 	sessions *Sessions
 	logs     Logs
 	log      *slog.Logger
+
+	fleet atomic.Pointer[Fleet] // where beats go
 
 	mu      sync.Mutex
 	configs map[string]*contents // by release: immutable, so kept
@@ -193,6 +196,15 @@ func (c *Control) Report(ctx context.Context, host string, s []agent.Status) err
 		c.logs.Append(stateLines(t)...)
 	}
 	return nil
+}
+
+func (c *Control) beatTo(f *Fleet) { c.fleet.Store(f) }
+
+// Beat is agent.Control.
+func (c *Control) Beat(host string, b agent.Beat) {
+	if f := c.fleet.Load(); f != nil {
+		f.Beat(host, b)
+	}
 }
 
 // Usage is agent.Control.

@@ -71,20 +71,22 @@ func (r AppRow) State() AppState {
 // HostRow is a host with what is on it, as one person may see it.
 type HostRow struct {
 	ID, Name, Arch             string
-	MilliCPU, Memory           int64     // capacity; memory in bytes
-	ReservedCPU, ReservedBytes int64     // by dynos of all apps
-	SeenAt                     time.Time // the last report
+	State                      HostState
+	Note                       string // what people should know beyond the state; may be empty
+	Local                      bool   // the control plane's own machine
+	MilliCPU, Memory           int64  // capacity; memory in bytes
+	KeptCPU, KeptMemory        int64  // of it, what instances do not get
+	ReservedCPU, ReservedBytes int64  // by dynos of all apps
+	Labels                     map[string]string
+	Addr                       string    // private address its instances are published on; empty for the local host
+	Agent, Engine              string    // versions; empty when not told
+	SeenAt                     time.Time // it was last heard of
+	LostAt                     time.Time // it was lost last; zero: never
+	SteadyAt                   time.Time // it takes nothing new before; zero: it was never lost
+	DrainUntil                 time.Time // what is left then is stopped; zero: never
 	Used                       *HostUse  // nil: it was not measured lately
 	Dynos                      []HostDyno
 	Others                     int // dynos of apps the person may not see
-}
-
-// State is "up" or "silent": nothing was heard of it for a while.
-func (h HostRow) State(now time.Time) string {
-	if now.Sub(h.SeenAt) > usageStale {
-		return "silent"
-	}
-	return "up"
 }
 
 // HostUse is what the dynos of a host use together.

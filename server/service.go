@@ -42,6 +42,7 @@ type ServiceConfig struct {
 	Keys      KeyFile                         // nil: the master key is kept elsewhere
 	Drains    DrainGuard                      // nil: there are no log drains
 	Meter     *Meter                          // nil: one that counts nothing
+	Fleet     func() FleetAddress             // nil: no other machine can join
 }
 
 // Size is a preset of what one instance may use (Heroku: dyno size).

@@ -1,7 +1,6 @@
 package web
 
 import (
-	"time"
 
 	"github.com/go-chi/chi/v5"
 
@@ -37,7 +36,7 @@ func (s *Server) hostsPage(v *visit) error {
 }
 
 func viewHost(h server.HostRow) hostView {
-	view := hostView{HostRow: h, State: h.State(time.Now())}
+	view := hostView{HostRow: h, State: string(h.State)}
 	for _, d := range h.Dynos {
 		if n := len(view.Apps); n == 0 || view.Apps[n-1].Name != d.App {
 			view.Apps = append(view.Apps, hostApp{Name: d.App})

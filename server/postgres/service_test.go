@@ -107,18 +107,18 @@ func guards() map[string]guard {
 	for need, names := range map[guard][]string{
 		needsView: {"App", "Allowed", "Watch", "AppSummary", "AppErrors", "Formation", "Instances", "Instance", "Releases", "Release", "ReleaseOutput",
 			"Builds", "Build", "Deploys", "Deploy", "DeploySteps", "DeployOutput", "Follow", "Events", "Logs", "Collaborators", "Collaborator",
-			"Domains", "Domain", "Drains", "Drain", "Crons", "Cron", "CronHistory", "Runs", "Run", "AwaitRun", "Metrics", "Overview", "Activity"},
+			"Domains", "Domain", "Drains", "Drain", "Crons", "Cron", "CronHistory", "Runs", "Run", "AwaitRun", "Metrics", "Overview", "Activity", "Placement", "Why"},
 		needsMore: {"AddCollaborator", "UpdateCollaborator", "RemoveCollaborator", "Invitations", "RevokeInvitation", "Audit",
 			"ChangeApp", "TransferApp", "DestroyApp", "SuspendCron", "RunCron", "Retry", "Rollback", "Cancel",
 			"AddDomain", "RemoveDomain", "ClearDomains", "AddDrain", "RemoveDrain", "Scale", "Restart", "Diff",
 			"Config", "TypeConfig", "ConfigSheet", "RehearseConfig", "SetConfig", "ChangeConfig", "History", "Files", "File", "Staged", "StageConfig", "Unstage", "ApplyStaged",
-			"Repository", "Open", "StartRun"},
+			"Repository", "Open", "StartRun", "SetPlacement"},
 		needsFound: {"StopDyno"}, // of a one-off deploy, of others operate
-		needsRead:  {"Apps", "Sparks", "AppList", "Hosts"},
+		needsRead:  {"Apps", "Sparks", "AppList", "Hosts", "Host"},
 		needsWrite: {"CreateApp"},
 		needsAll: {"Keys", "AddKey", "RemoveKey", "Login", "Authorizations", "Authorization", "Authorize", "Revoke", "Rotate", "JoinAs", "CommandToken",
 			"CreateSignInLink", "WebSessions", "EndWebSession", "Passkeys", "AddPasskey", "RemovePasskey"},
-		needsAdmin: {"Accounts", "CreateAccount", "SetAdmin", "RemoveAccount", "AuditAll", "SearchAudit", "VerifyAudit", "MasterKey", "RotateMasterKey"},
+		needsAdmin: {"Accounts", "CreateAccount", "SetAdmin", "RemoveAccount", "AuditAll", "SearchAudit", "VerifyAudit", "MasterKey", "RotateMasterKey", "AddHost", "ChangeHost", "RemoveHost"},
 		needsWatch: {"Gauges"},
 	} {
 		for _, name := range names {

@@ -1,0 +1,79 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"paas/scheduler"
+)
+
+// HostState is a host in one word, for people.
+type HostState string
+
+// The states of a host, the first that holds is told.
+const (
+	HostLost     HostState = "lost"     // not heard of; what it had runs elsewhere
+	HostDrained  HostState = "drained"  // nothing is left on it
+	HostDraining HostState = "draining" // what it has moves away
+	HostCordoned HostState = "cordoned" // takes nothing new
+	HostSettling HostState = "settling" // takes nothing new yet: it was lost, or its engine does not answer
+	HostReady    HostState = "ready"
+)
+
+// hostSilent is how long nothing may be heard of a host until people are told.
+const hostSilent = 10 * time.Second
+
+// Silent says that nothing was heard of the host for a while, whatever its
+// state: see Note for why it is not declared lost.
+func (h HostRow) Silent(now time.Time) bool { return now.Sub(h.SeenAt) > hostSilent }
+
+// HostInvitation is what one new machine needs to join; its token is shown
+// this once.
+type HostInvitation struct {
+	Host, Token string
+	Fleet       string // host:port that agents dial
+	CA          string // SHA-256 fingerprint of the authority's certificate, hex
+	ExpiresAt   time.Time
+}
+
+// HostToken is the row of an invitation.
+type HostToken struct {
+	Hash   []byte // SHA-256 of the token
+	Host   string
+	Labels map[string]string
+	Actor  string
+	Life   time.Duration
+}
+
+// HostChange changes what is not nil, empty or zero; all of it or nothing.
+type HostChange struct {
+	Labels map[string]string // set
+	Unset  []string          // labels
+	Cordon *bool             // false also ends a drain
+	Drain  *bool
+	// Deadline is how long a drain may take until what is left is stopped; 0
+	// is for ever.
+	Deadline            time.Duration
+	KeptCPU, KeptMemory *int64 // milli-CPU and bytes that instances do not get
+}
+
+// Why says where an instance is, or why it is nowhere.
+type Why struct {
+	Instance Instance
+	Host     string // name; empty while it has none
+	Reason   string // why it is pending
+	Refusals []scheduler.Refusal
+}
+
+// HostAdminStore is what people change of hosts.
+type HostAdminStore interface {
+	// InviteHost replaces an unused token for a host of the same name; a host
+	// that is there is ErrConflict.
+	InviteHost(ctx context.Context, t HostToken) (expires time.Time, err error)
+	// ChangeHost finds by name or id.
+	ChangeHost(ctx context.Context, ident, actor string, c HostChange) error
+	// RemoveHost forgets a host with all that is on it, which force allows.
+	RemoveHost(ctx context.Context, ident, actor string, force bool) error
+	Placement(ctx context.Context, appID string) (scheduler.Placement, error)
+	SetPlacement(ctx context.Context, appID, actor string, p scheduler.Placement) error
+}
