@@ -43,6 +43,7 @@ func (s *Server) routes() http.Handler {
 		r.Post("/master-key/rotate", s.quick(s.rotateMasterKey))
 		r.Route("/apps/{app}", s.appRoutes)
 		s.accountRoutes(r)
+		s.hostRoutes(r)
 	})
 	return r
 }
@@ -75,6 +76,7 @@ func (s *Server) appRoutes(r chi.Router) {
 	s.adminRoutes(r)
 	s.drainRoutes(r)
 	s.cronRoutes(r)
+	s.placementRoutes(r)
 }
 
 // Route is one thing that the API answers: "GET" "/apps/{app}/releases".

@@ -32,6 +32,8 @@ type Services interface {
 	Drains
 	Crons
 	Figures
+	Hosts
+	Placements
 }
 
 // Accounts knows people.

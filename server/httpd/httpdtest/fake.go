@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"paas/scheduler"
 	"paas/server"
 )
 
@@ -39,6 +40,7 @@ type Fake struct {
 	tokens   map[string]string // secret → account id
 	keys     []server.Key
 	apps     []*app
+	hosts    []server.HostRow
 }
 
 type app struct {
@@ -50,15 +52,17 @@ type app struct {
 	builds    []server.Build
 	deploys   []server.Deploy
 	lines     []server.LogLine
+	placement scheduler.Placement
 }
 
-// New makes a platform with three accounts and no app.
+// New makes a platform with three accounts, a host and no app.
 func New() *Fake {
 	f := &Fake{tokens: map[string]string{}}
 	for secret, email := range map[string]string{Token: "ann@example.com", OtherToken: "bob@example.com", AdminToken: "admin@example.com"} {
 		a := f.account(email, secret == AdminToken)
 		f.tokens[secret] = a.ID
 	}
+	f.hosts = firstHosts()
 	return f
 }
 

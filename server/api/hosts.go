@@ -1,0 +1,133 @@
+package api
+
+import (
+	"strings"
+	"time"
+)
+
+// The states of a host.
+const (
+	HostReady    = "ready"
+	HostSettling = "settling" // it came back from being lost, and takes nothing new yet
+	HostCordoned = "cordoned" // it takes nothing new
+	HostDraining = "draining" // and what it has moves away
+	HostDrained  = "drained"  // nothing is left on it
+	HostLost     = "lost"     // it is not heard of; what it had was replaced elsewhere
+	HostSilent   = "silent"   // it is not heard of, and not declared lost: its note says why
+)
+
+// Host is a machine that dynos run on.
+type Host struct {
+	ID         string            `json:"id"`
+	Name       string            `json:"name"`
+	State      string            `json:"state"`
+	Note       string            `json:"note"`  // what to know beyond the state; may be empty
+	Local      bool              `json:"local"` // the control plane's own machine
+	Arch       string            `json:"arch"`
+	Labels     map[string]string `json:"labels"`
+	Address    *string           `json:"address"` // where its instances are reached; null on the local host
+	Agent      string            `json:"agent"`   // version of its agent
+	Engine     string            `json:"engine"`  // version of its Docker Engine
+	Capacity   HostPart          `json:"capacity"`
+	Kept       HostPart          `json:"kept"`     // of the capacity, not for dynos
+	Reserved   HostPart          `json:"reserved"` // by dynos of all apps: what placement counts
+	Used       *HostPart         `json:"used"`     // by dynos, as measured last; null when it was not lately
+	Dynos      []HostDyno        `json:"dynos"`    // of apps the caller sees
+	Others     int               `json:"others"`   // dynos of other apps
+	SeenAt     *time.Time        `json:"seen_at"`
+	LostAt     *time.Time        `json:"lost_at"`
+	SteadyAt   *time.Time        `json:"steady_at"`   // settling: takes new dynos from then on
+	DrainUntil *time.Time        `json:"drain_until"` // draining: what is left then is stopped; null: it waits
+}
+
+// HostPart is a share of a host.
+type HostPart struct {
+	MilliCPU int64 `json:"milli_cpu"`
+	Memory   int64 `json:"memory"` // bytes
+}
+
+// HostDyno is a dyno on a host.
+type HostDyno struct {
+	App     string `json:"app"` // name
+	Name    string `json:"name"`
+	State   string `json:"state"`
+	Size    string `json:"size"`
+	Memory  int64  `json:"memory"` // reserved, bytes
+	Release int    `json:"release"`
+}
+
+// AddHost is the body of POST /hosts.
+type AddHost struct {
+	Name   string            `json:"name"`
+	Labels map[string]string `json:"labels,omitempty"`
+}
+
+// HostInvitation lets one machine join, once; the answer alone holds its token.
+type HostInvitation struct {
+	Host      string    `json:"host"`
+	Token     string    `json:"token"`
+	Fleet     string    `json:"fleet"` // host:port that agents reach the control plane by
+	CA        string    `json:"ca"`    // SHA-256 of its certificate authority, hex
+	Command   string    `json:"command"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// JoinCommand is what is run on a machine to make it a host.
+func JoinCommand(fleet, token, ca string) string {
+	return strings.Join([]string{"paas agent join", fleet, token, "--ca", ca}, " ")
+}
+
+// ChangeHost is the body of PATCH /hosts/{host}; null leaves as it is.
+type ChangeHost struct {
+	Labels   map[string]*string `json:"labels,omitempty"` // null takes a label away
+	Cordoned *bool              `json:"cordoned,omitempty"`
+	Draining *bool              `json:"draining,omitempty"`
+	// Deadline is how many seconds a drain may take until what is left is
+	// stopped; 0 is for ever.
+	Deadline int          `json:"deadline,omitempty"`
+	Kept     *ChangedPart `json:"kept,omitempty"`
+}
+
+// ChangedPart is a HostPart of which null is left as it is.
+type ChangedPart struct {
+	MilliCPU *int64 `json:"milli_cpu,omitempty"`
+	Memory   *int64 `json:"memory,omitempty"`
+}
+
+// Placement is the body of GET and PUT /apps/{app}/placement: where an app's
+// dynos may be.
+type Placement struct {
+	Constraints []Constraint `json:"constraints"` // all must hold
+	Spread      string       `json:"spread"`      // label over whose values the dynos of a type are spread; may be empty
+	Unique      bool         `json:"unique"`      // no two dynos of a type on one host
+}
+
+// Constraint asks for a label of the host.
+type Constraint struct {
+	Label string `json:"label"`
+	Value string `json:"value"`
+	Not   bool   `json:"not"` // the label must have another value, or be missing
+}
+
+func (c Constraint) String() string {
+	if c.Not {
+		return c.Label + "!=" + c.Value
+	}
+	return c.Label + "=" + c.Value
+}
+
+// Why is the answer of GET /apps/{app}/dynos/{dyno}/why: where a dyno is or
+// why it is nowhere, and what each host says to it.
+type Why struct {
+	Dyno   Dyno      `json:"dyno"`
+	Host   *string   `json:"host"`   // name; null while it waits for a place
+	Reason string    `json:"reason"` // why it waits
+	Hosts  []HostWhy `json:"hosts"`
+}
+
+// HostWhy is what a host says to a dyno.
+type HostWhy struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	Why  string `json:"why"` // the reason it refuses; empty: it would take it
+}
