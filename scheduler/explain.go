@@ -4,4 +4,54 @@ package scheduler
 // of s.Hosts; a Refusal without a Why is of a host that would. An instance
 // that has a host is asked after as if it were not there yet. It is nil when
 // there is no such instance.
-func Explain(_ State, _ string) []Refusal { return nil }
+func Explain(s State, instanceID string) []Refusal {
+	odd := oddHosts(&s)
+	for i := range s.Instances {
+		in := &s.Instances[i]
+		if in.ID != instanceID {
+			continue
+		}
+		pr := newPlacer(&s, odd)
+		pl := pr.pool(askOf(&s, in))
+		if holds(in) {
+			pr.forget(pl, in)
+		}
+		return pr.refusals(pl)
+	}
+	return nil
+}
+
+// askOf is what an instance needs: of a formation what the formation says now.
+func askOf(s *State, in *Instance) ask {
+	a := ask{release: in.Release, typ: in.Type, arch: in.Arch, cpu: in.MilliCPU, memory: in.Memory, once: in.OneOff}
+	if in.OneOff {
+		return a
+	}
+	if in.Release == s.Release {
+		a.arch = s.Arch
+	}
+	for _, w := range s.Wants {
+		if w.Type == in.Type {
+			a.cpu, a.memory = w.MilliCPU, w.Memory
+		}
+	}
+	return a
+}
+
+// holds says whether an instance's share of its host is reserved.
+func holds(in *Instance) bool {
+	return in.State != Pending && in.State != Crashed && in.Host != ""
+}
+
+// forget takes an instance off its host again.
+func (p *placer) forget(pl *pool, in *Instance) {
+	for i := range p.s.Hosts {
+		if p.s.Hosts[i].ID == in.Host {
+			p.booked[i].cpu -= in.MilliCPU
+			p.booked[i].memory -= in.Memory
+		}
+	}
+	if pl.same[in.Host] > 0 && !in.Replace && in.State != Draining && in.State != Stopping {
+		pl.same[in.Host]--
+	}
+}

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"maps"
 	"math"
 	"sort"
 	"time"
@@ -29,7 +30,8 @@ func Backoff(n int) time.Duration {
 // is surplus, stop what is drained. It never lowers the number of instances
 // that are up below what is wanted as long as it has a choice.
 func Plan(s State) Decision {
-	p := &planner{s: s, placer: newPlacer(s)}
+	odd := oddHosts(&s)
+	p := &planner{s: s, odd: odd, placer: newPlacer(&s, odd)}
 	wanted := map[string]bool{}
 	for _, w := range s.Wants {
 		wanted[w.Type] = true
@@ -38,7 +40,7 @@ func Plan(s State) Decision {
 	for i := range s.Instances {
 		switch in := &s.Instances[i]; {
 		case in.OneOff:
-			p.placeOnce(in)
+			p.planOnce(in)
 		case !wanted[in.Type]:
 			p.retire(in, true)
 		}
@@ -46,56 +48,107 @@ func Plan(s State) Decision {
 	return p.out
 }
 
-// placeOnce gives a one-off a host. Whatever becomes of it there, it is never
+// planOnce gives a one-off a host. Whatever becomes of it there, it is never
 // started again: how it ends is its run's to say.
-func (p *planner) placeOnce(in *Instance) {
-	if in.State == Pending {
-		p.assign(in, in.Arch, Want{Type: in.Type, MilliCPU: in.MilliCPU, Memory: in.Memory})
+func (p *planner) planOnce(in *Instance) {
+	switch {
+	case in.State == Pending:
+		p.assign(in, Want{MilliCPU: in.MilliCPU, Memory: in.Memory})
+	case lost(p.odd, in):
+		p.add(Op{Kind: OpLose, Instance: in.ID})
+	case p.overdue(in):
+		p.add(Op{Kind: OpStop, Instance: in.ID})
 	}
 }
 
 // assign gives a pending instance a host, or notes why there is none.
-func (p *planner) assign(in *Instance, arch string, w Want) {
-	host, reason := p.placer.place(arch, w)
+func (p *planner) assign(in *Instance, w Want) {
+	host, reason := p.placer.place(p.ask(in.Release, in, w))
 	if host != "" || reason != in.Reason {
 		p.add(Op{Kind: OpPlace, Instance: in.ID, Host: host, Reason: reason})
 	}
 }
 
+// ask is what an instance of a release needs; in is one of that release, or
+// nil when it is the target's.
+func (p *planner) ask(release string, in *Instance, w Want) ask {
+	a := ask{release: release, typ: w.Type, arch: p.s.Arch, cpu: w.MilliCPU, memory: w.Memory}
+	if in != nil {
+		a.typ, a.once = in.Type, in.OneOff
+	}
+	if in != nil && (in.OneOff || release != p.s.Release) {
+		a.arch = in.Arch
+	}
+	return a
+}
+
+// planner makes one plan.
 type planner struct {
 	s      State
+	odd    map[string]*Host // hosts whose instances are not to stay as they are
 	placer *placer
 	out    Decision
 }
 
 // group is the instances of one type, told apart by what shall become of them.
 type group struct {
-	current []*Instance // of the target, staying
-	old     []*Instance // of another release, to be replaced, or beyond the quantity
+	current []*Instance  // of the target, staying
+	old     []*Instance  // of another release, to be replaced or moved, or beyond the quantity
+	lost    []*Instance  // on a lost host
+	started map[int]bool // ordinals of the target that were started in place of lost ones
+	mended  int          // old ones started in place of lost ones
 }
 
 func (p *planner) group(w Want) group {
-	var g group
+	g := group{started: map[int]bool{}}
 	for i := range p.s.Instances {
 		in := &p.s.Instances[i]
 		if in.Type != w.Type || in.OneOff {
 			continue
 		}
 		switch {
+		case lost(p.odd, in):
+			g.lost = append(g.lost, in)
 		case in.State == Draining || in.State == Stopping:
 			p.retire(in, w.Routed)
-		case in.Release == p.s.Release && !in.Replace && in.Ordinal <= w.Quantity:
+		case p.stays(in, w):
 			g.current = append(g.current, in)
 		default:
 			g.old = append(g.old, in)
 		}
 	}
-	byOrdinal := func(l []*Instance) {
-		sort.Slice(l, func(i, j int) bool { return l[i].Ordinal < l[j].Ordinal })
-	}
 	byOrdinal(g.current)
+	if p.s.Placement.Unique {
+		g.part()
+	}
 	byOrdinal(g.old)
+	g.sortLost()
 	return g
+}
+
+func byOrdinal(l []*Instance) {
+	sort.SliceStable(l, func(i, j int) bool { return l[i].Ordinal < l[j].Ordinal })
+}
+
+// stays says that an instance is of the target, as wanted, where it may be.
+func (p *planner) stays(in *Instance, w Want) bool {
+	return in.Release == p.s.Release && !in.Replace && in.Ordinal <= w.Quantity && !moving(p.odd, in)
+}
+
+// part leaves one instance on each host and lets the others move.
+func (g *group) part() {
+	var staying []*Instance
+	seen := map[string]bool{}
+	for _, in := range g.current {
+		has := in.State == Assigned || in.State == Starting || in.State == Up
+		if has && seen[in.Host] {
+			g.old = append(g.old, in)
+			continue
+		}
+		seen[in.Host] = seen[in.Host] || has
+		staying = append(staying, in)
+	}
+	g.current = staying
 }
 
 func (p *planner) planType(w Want) {
@@ -103,10 +156,11 @@ func (p *planner) planType(w Want) {
 		w.Quantity = 0
 	}
 	g := p.group(w)
+	p.mendLost(&g, w)
 	p.revive(g.current, w)
-	p.keepOld(g, w)
-	p.startMissing(g, w)
-	p.retireOld(g, w)
+	p.keepOld(&g, w)
+	p.startMissing(&g, w)
+	p.retireOld(&g, w)
 }
 
 // revive replaces crashed instances when their back-off is over and gives
@@ -116,7 +170,7 @@ func (p *planner) revive(list []*Instance, w Want) {
 	for _, in := range list {
 		switch {
 		case in.State == Pending:
-			p.assign(in, p.s.Arch, w)
+			p.assign(in, w)
 		case in.State == Crashed && !(p.s.Rolling && in.Release == p.s.Release):
 			p.restart(in, w)
 		}
@@ -133,23 +187,44 @@ func (p *planner) restart(in *Instance, w Want) {
 		p.wake(at)
 		return
 	}
-	host, reason := p.placer.place(p.s.Arch, w)
-	p.add(Op{Kind: OpStart, Replaces: in.ID, Release: in.Release, Type: in.Type, Ordinal: in.Ordinal,
-		Host: host, Reason: reason, MilliCPU: w.MilliCPU, Memory: w.Memory, Crashes: crashes})
+	p.replace(in, w, crashes)
+}
+
+// replace starts an instance in the place of one that is gone.
+func (p *planner) replace(in *Instance, w Want, crashes int) {
+	op := p.start(in.Release, in, in.Ordinal, w)
+	op.Replaces, op.Crashes = in.ID, crashes
+	p.add(op)
+}
+
+// start gives the operation; in is as in ask.
+func (p *planner) start(release string, in *Instance, ordinal int, w Want) Op {
+	host, reason := p.placer.place(p.ask(release, in, w))
+	return Op{Kind: OpStart, Release: release, Type: w.Type, Ordinal: ordinal,
+		Host: host, Reason: reason, MilliCPU: w.MilliCPU, Memory: w.Memory}
+}
+
+// missingOld is how many of the old release must be started again while the
+// new one is not there yet.
+func (p *planner) missingOld(g *group, w Want) int {
+	if !p.s.Rolling || countUp(g.current) >= w.Quantity {
+		return 0
+	}
+	return w.Quantity - countUp(g.current) - countAlive(g.old) - g.mended
 }
 
 // keepOld restarts what crashes of the old release while the new one is not
 // there yet: a deploy must not take away what served before it.
-func (p *planner) keepOld(g group, w Want) {
+func (p *planner) keepOld(g *group, w Want) {
 	if !p.s.Rolling || countUp(g.current) >= w.Quantity {
 		return
 	}
-	missing := w.Quantity - countUp(g.current) - countAlive(g.old)
+	missing := p.missingOld(g, w)
 	for _, in := range g.old {
-		if missing <= 0 {
-			return
-		}
-		if in.State == Crashed && !in.Replace {
+		switch {
+		case in.State == Pending && !in.Replace && in.Release != p.s.Release:
+			p.assign(in, w)
+		case in.State == Crashed && !in.Replace && missing > 0:
 			p.restart(in, w)
 			missing--
 		}
@@ -158,15 +233,9 @@ func (p *planner) keepOld(g group, w Want) {
 
 // startMissing starts what is missing of the target, in batches while an old
 // release serves so that a host is not asked for twice the memory at once.
-func (p *planner) startMissing(g group, w Want) {
-	have := map[int]bool{}
-	inFlight := 0
-	for _, in := range g.current {
-		have[in.Ordinal] = true
-		if in.State == Assigned || in.State == Starting || in.State == Pending {
-			inFlight++
-		}
-	}
+func (p *planner) startMissing(g *group, w Want) {
+	have, inFlight := g.begun()
+	beside := g.leaving(p.s.Release)
 	budget := w.Quantity
 	if len(g.old) > 0 {
 		budget = surge(w.Quantity)
@@ -178,11 +247,36 @@ func (p *planner) startMissing(g group, w Want) {
 		if inFlight >= budget {
 			return
 		}
-		host, reason := p.placer.place(p.s.Arch, w)
-		p.add(Op{Kind: OpStart, Release: p.s.Release, Type: w.Type, Ordinal: n,
-			Host: host, Reason: reason, MilliCPU: w.MilliCPU, Memory: w.Memory})
+		op := p.start(p.s.Release, nil, n, w)
+		op.Beside = beside[n]
+		p.add(op)
 		inFlight++
 	}
+}
+
+// begun is which ordinals of the target are there, and how many of them are
+// on their way up.
+func (g *group) begun() (have map[int]bool, inFlight int) {
+	have = maps.Clone(g.started)
+	inFlight = len(have)
+	for _, in := range g.current {
+		have[in.Ordinal] = true
+		if in.State == Assigned || in.State == Starting || in.State == Pending {
+			inFlight++
+		}
+	}
+	return have, inFlight
+}
+
+// leaving is by ordinal who still holds a name of the target and moves away.
+func (g *group) leaving(release string) map[int]string {
+	ids := map[int]string{}
+	for _, in := range g.old {
+		if in.Release == release && !in.Replace {
+			ids[in.Ordinal] = in.ID
+		}
+	}
+	return ids
 }
 
 // surge is how many instances start at once beside old ones: a quarter, at least one.
@@ -190,12 +284,14 @@ func surge(quantity int) int { return max(1, int(math.Ceil(float64(quantity)/4))
 
 // retireOld drains as many old instances as there are new ones up in their
 // stead; those that serve nobody go at once.
-func (p *planner) retireOld(g group, w Want) {
+func (p *planner) retireOld(g *group, w Want) {
 	spare := countUp(g.current) + countUp(g.old) - w.Quantity
 	done := countUp(g.current) >= w.Quantity
 	for i := len(g.old) - 1; i >= 0; i-- {
 		in := g.old[i]
 		switch {
+		case p.overdue(in):
+			p.retire(in, w.Routed)
 		case in.State == Up && spare > 0:
 			p.retire(in, w.Routed)
 			spare--
@@ -204,6 +300,8 @@ func (p *planner) retireOld(g group, w Want) {
 			// kept for keepOld
 		case p.s.Rolling && !done && in.Release != p.s.Release && !in.Replace:
 			// a restarted old one on its way up
+		case spare < 0 && moving(p.odd, in):
+			// it may be up before the one that is started elsewhere
 		default:
 			p.retire(in, w.Routed)
 		}
@@ -212,6 +310,10 @@ func (p *planner) retireOld(g group, w Want) {
 
 // retire takes an instance one step further out.
 func (p *planner) retire(in *Instance, routed bool) {
+	if lost(p.odd, in) {
+		p.add(Op{Kind: OpDrop, Instance: in.ID})
+		return
+	}
 	switch in.State {
 	case Pending, Crashed:
 		p.add(Op{Kind: OpDrop, Instance: in.ID})
@@ -261,35 +363,4 @@ func countAlive(list []*Instance) int {
 		}
 	}
 	return n
-}
-
-// Progress is how far a rollout of a release has come.
-type Progress struct {
-	Want, Up int
-	Crashed  []string // ids of instances of the release that crashed
-	Pending  []string // reasons of those that no host takes
-}
-
-// Measure counts the target's instances; Up instances that are being replaced do not count.
-func Measure(s State) Progress {
-	var pr Progress
-	want := map[string]int{}
-	for _, w := range s.Wants {
-		pr.Want += w.Quantity
-		want[w.Type] = w.Quantity
-	}
-	for _, in := range s.Instances {
-		if in.Release != s.Release || in.Replace || in.OneOff || in.Ordinal > want[in.Type] {
-			continue
-		}
-		switch in.State {
-		case Up:
-			pr.Up++
-		case Crashed:
-			pr.Crashed = append(pr.Crashed, in.ID)
-		case Pending:
-			pr.Pending = append(pr.Pending, in.Reason)
-		}
-	}
-	return pr
 }

@@ -210,6 +210,7 @@ type Container struct {
 	Instance string // instance id, from the label
 	Running  bool
 	IP       string
+	Addr     string // "10.0.0.5:32768", where other machines reach it; empty when it is not published
 	ExitCode int
 	OOM      bool
 	Started  time.Time

@@ -56,7 +56,7 @@ func (i *instance) healthy(ctx context.Context, c Container) error {
 	var last error
 	for {
 		asked := time.Now()
-		switch err := i.probe(ctx, i.addr(c)); {
+		switch err := i.probe(ctx, i.inside(c)); {
 		case err == nil:
 			return nil
 		case ctx.Err() == nil || last == nil || time.Since(asked) > telling:

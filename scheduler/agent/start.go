@@ -91,6 +91,14 @@ func (i *instance) startOnce(ctx context.Context) (Container, error) {
 
 // addr is where the instance is reached, empty when it takes no requests.
 func (i *instance) addr(c Container) string {
+	if i.a.Port != 0 && c.Addr != "" {
+		return c.Addr
+	}
+	return i.inside(c)
+}
+
+// inside is where the instance is reached from its own host.
+func (i *instance) inside(c Container) string {
 	if i.a.Port == 0 || c.IP == "" {
 		return ""
 	}

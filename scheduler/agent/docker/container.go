@@ -32,6 +32,7 @@ func (r *Runtime) List(ctx context.Context) ([]agent.Container, error) {
 		out = append(out, c)
 	}
 	r.sweepFiles(ctx, kept, out)
+	r.wall.ensure(ctx, false)
 	return out, nil
 }
 
@@ -74,6 +75,7 @@ func (r *Runtime) inspect(ctx context.Context, id string) (c agent.Container, ra
 		c.Instance = in.Config.Labels[labelInstance]
 	}
 	if in.NetworkSettings != nil {
+		c.Addr = published(in.NetworkSettings)
 		for _, n := range in.NetworkSettings.Networks {
 			if n != nil && n.IPAddress != "" {
 				c.IP = n.IPAddress

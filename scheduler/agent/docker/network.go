@@ -2,8 +2,6 @@ package docker
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -96,14 +94,6 @@ func (r *Runtime) oursHas(ctx context.Context, subnet string) bool {
 	return err == nil && slices.ContainsFunc(list, func(n network.Summary) bool {
 		return slices.ContainsFunc(n.IPAM.Config, func(c network.IPAMConfig) bool { return c.Subnet == subnet })
 	})
-}
-
-// bridgeName gives the bridges of all apps a common beginning, so that one
-// firewall rule ("-i paas+") covers what containers may reach on the host.
-// Interfaces have 15 bytes.
-func bridgeName(cluster, name string) string {
-	sum := sha256.Sum256([]byte(cluster + "\x00" + name))
-	return "paas" + hex.EncodeToString(sum[:])[:11]
 }
 
 // Prune removes networks of this cluster whose name is not in keep. One that

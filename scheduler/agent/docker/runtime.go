@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +40,14 @@ type Config struct {
 	// memory that the engine sees under the same name, there while there are
 	// any. Empty: instances that have files do not start.
 	FilesDir string
+	// Publish is the address of the host that other machines reach its
+	// instances on: each that has a port is published there, on a port of the
+	// engine's choice. Not valid: only this machine reaches them, by the
+	// addresses of their containers.
+	Publish netip.Addr
+	// EgressAllow are networks that apps may reach although they are private;
+	// see firewall.go for what is closed to them.
+	EgressAllow []netip.Prefix
 
 	// CallTimeout is the deadline of a quick call, 5 s when zero.
 	CallTimeout time.Duration
@@ -70,6 +79,7 @@ type Runtime struct {
 	netting chan struct{}
 	ulimit  ulimit
 	files   *files
+	wall    *firewall
 
 	mu      sync.Mutex
 	readers map[string]*reading // followers by instance, see logs.go
@@ -96,6 +106,7 @@ func New(cfg Config, log *slog.Logger) (*Runtime, error) {
 	}
 	return &Runtime{
 		cfg: cfg, cli: cli, log: log, files: kept,
+		wall:        newFirewall(cfg.Cluster, cfg.EgressAllow, log),
 		negotiating: make(chan struct{}, 1),
 		netting:     make(chan struct{}, 1),
 		readers:     map[string]*reading{},
@@ -108,8 +119,16 @@ func setDefault(d *time.Duration, value time.Duration) {
 	}
 }
 
-// Close frees the idle connections to the engine.
-func (r *Runtime) Close() error { return r.cli.Close() }
+// Close frees the idle connections to the engine. The firewall rules stay for
+// as long as there is a container to hold back.
+func (r *Runtime) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), r.cfg.CallTimeout)
+	defer cancel()
+	if list, err := r.summaries(ctx); err == nil && len(list) == 0 {
+		r.wall.remove(ctx)
+	}
+	return r.cli.Close()
+}
 
 // Version is what runs on a host.
 type Version struct {

@@ -21,6 +21,9 @@ func (r *Runtime) Start(ctx context.Context, a agent.Assignment) (agent.Containe
 	if err != nil {
 		return agent.Container{}, err
 	}
+	if err := s.publish(r.cfg.Publish, a); err != nil {
+		return agent.Container{}, err
+	}
 	c, found, err := r.existing(ctx, a)
 	if found || err != nil {
 		return c, err
@@ -28,6 +31,7 @@ func (r *Runtime) Start(ctx context.Context, a agent.Assignment) (agent.Containe
 	if err := r.prepare(ctx, a); err != nil {
 		return agent.Container{}, err
 	}
+	r.wall.ensure(ctx, true)
 	if err := r.fitCPUs(ctx, s); err != nil {
 		return agent.Container{}, err
 	}

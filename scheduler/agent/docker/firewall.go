@@ -1,0 +1,160 @@
+package docker
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+)
+
+// firewallEvery is the time between two looks whether the rules still stand:
+// others flush tables (a firewall service that reloads, a network that
+// restarts), and nobody would notice.
+const firewallEvery = 10 * time.Second
+
+// errElsewhere is of an engine whose bridges this process does not see.
+var errElsewhere = errors.New("the engine's networks are not in the network namespace of paas; run both in the same one")
+
+// firewall keeps the containers of one cluster away from the host, from what
+// clouds serve to their machines, and from private networks (see rules.go).
+// Without iptables, or the right to use it, it says so once and apps run on.
+type firewall struct {
+	cluster string
+	allow   []netip.Prefix
+	log     *slog.Logger
+
+	lock    chan struct{} // held while the tables are read and written
+	checked time.Time     // guarded by lock, as all below
+	told    string        // the last complaint
+	tables  []*table
+}
+
+// table is the filter table of one family.
+type table struct {
+	tool   iptables
+	family family
+	// wanted and stood are what was asked for and how the tool printed it
+	// afterwards: while neither has changed the rules stand.
+	wanted, stood string
+}
+
+func newFirewall(cluster string, allow []netip.Prefix, log *slog.Logger) *firewall {
+	return &firewall{cluster: cluster, allow: allow, log: log, lock: make(chan struct{}, 1), tables: []*table{
+		{tool: "iptables", family: v4}, {tool: "ip6tables", family: v6},
+	}}
+}
+
+// ensure makes the rules stand. It is called before a container starts and
+// with every survey, and looks at most each firewallEvery.
+func (w *firewall) ensure(ctx context.Context, starting bool) {
+	select {
+	case w.lock <- struct{}{}:
+		defer func() { <-w.lock }()
+	case <-ctx.Done():
+		return
+	}
+	if time.Since(w.checked) < firewallEvery {
+		return
+	}
+	here, err := bridgesHere(bridgePrefix(w.cluster))
+	switch {
+	case err == nil && !here && starting:
+		err = errElsewhere
+	case err == nil && !here:
+		return // nothing to protect from; the first start looks again
+	case err == nil:
+		err = w.apply(ctx)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	w.checked = time.Now()
+	w.complain(err)
+}
+
+func (w *firewall) apply(ctx context.Context) error {
+	var errs []error
+	for _, t := range w.tables {
+		if !t.family.there() {
+			continue
+		}
+		repaired, err := t.apply(ctx, newRules(w.cluster, t.family, w.allow, nameservers()))
+		if repaired && err == nil {
+			w.log.Warn("the firewall rules of the apps were gone or changed; they stand again", "tool", string(t.tool))
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// complain says each trouble once.
+func (w *firewall) complain(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != "" && text != w.told {
+		w.log.Warn("apps are not kept from reaching this host and private networks; they run on. See: paas doctor", "err", err)
+	}
+	w.told = text
+}
+
+// apply brings the table to the rules; repaired says that they stood before.
+func (t *table) apply(ctx context.Context, r rules) (repaired bool, err error) {
+	lines, err := t.tool.list(ctx)
+	if err != nil {
+		return false, err
+	}
+	parent := forwardParent(lines)
+	want := parent + "\n" + r.restore()
+	if have := r.mine(lines); have != "" && have == t.stood && want == t.wanted {
+		return false, nil
+	}
+	repaired = t.stood != "" && want == t.wanted
+	if err := t.tool.restore(ctx, r.restore()); err != nil {
+		return false, err
+	}
+	for _, jump := range r.jumps(parent) {
+		if err := t.tool.insertOnce(ctx, jump); err != nil {
+			return false, err
+		}
+	}
+	t.tool.drop(ctx, abandoned(lines))
+	if lines, err = t.tool.list(ctx); err != nil {
+		return false, err
+	}
+	t.wanted, t.stood = want, r.mine(lines)
+	return repaired, nil
+}
+
+// remove takes the rules away, when there is no container left to hold back.
+func (w *firewall) remove(ctx context.Context) {
+	for _, t := range w.tables {
+		if t.stood == "" {
+			continue
+		}
+		lines, err := t.tool.list(ctx)
+		if err != nil {
+			continue // they hold back nobody; the next start of paas drops them
+		}
+		t.tool.drop(ctx, chainsOf(lines, clusterTag(w.cluster)))
+		t.wanted, t.stood = "", ""
+	}
+}
+
+// bridgesHere is true when this process sees a bridge whose name begins so.
+func bridgesHere(prefix string) (bool, error) {
+	all, err := net.Interfaces()
+	if err != nil {
+		return false, err
+	}
+	for _, i := range all {
+		if strings.HasPrefix(i.Name, prefix) {
+			return true, nil
+		}
+	}
+	return false, nil
+}

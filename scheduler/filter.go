@@ -1,0 +1,164 @@
+package scheduler
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ask is what an instance needs of a host.
+type ask struct {
+	release string
+	typ     string
+	arch    string
+	cpu     int64 // milli
+	memory  int64 // bytes
+	// once: it is no part of a formation, so nothing of it is spread.
+	once bool
+}
+
+// load is what instances reserve of a host.
+type load struct{ cpu, memory int64 }
+
+// candidate is a host as one ask finds it.
+type candidate struct {
+	host *Host
+	used load // with what this plan booked on it
+	same int  // instances of the asked type and release that stay there
+}
+
+// filter refuses hosts. The words are made only for those that people read
+// of: a plan asks thousands of hosts and mostly gets a yes.
+type filter struct {
+	refuses func(c candidate, a ask, pl *Placement) bool
+	why     func(c candidate, a ask, pl *Placement) string // of one host
+	many    string                                         // of several
+}
+
+// filters are the reasons to refuse a host, asked in this order.
+func filters() []filter {
+	fs := append(stateFilters(), archFilter(), constraintFilter(), uniqueFilter())
+	return append(fs, capacityFilters()...)
+}
+
+// stateFilters are about the host itself, whoever asks.
+func stateFilters() []filter {
+	state := func(is func(h *Host) bool, one, many string) filter {
+		return filter{
+			refuses: func(c candidate, _ ask, _ *Placement) bool { return is(c.host) },
+			why:     func(candidate, ask, *Placement) string { return one },
+			many:    many,
+		}
+	}
+	return []filter{
+		state(func(h *Host) bool { return h.Lost }, "is lost", "are lost"),
+		state(func(h *Host) bool { return h.Draining }, "is being drained", "are being drained"),
+		state(func(h *Host) bool { return h.Cordoned }, "is cordoned", "are cordoned"),
+		state(func(h *Host) bool { return h.Settling }, "was lost not long ago and takes nothing new yet",
+			"were lost not long ago and take nothing new yet"),
+	}
+}
+
+func archFilter() filter {
+	return filter{
+		refuses: func(c candidate, a ask, _ *Placement) bool {
+			return a.arch != "" && c.host.Arch != "" && a.arch != c.host.Arch
+		},
+		why: func(c candidate, a ask, _ *Placement) string {
+			return fmt.Sprintf("is %s, the image is %s", c.host.Arch, a.arch)
+		},
+		many: "are of another architecture than the image",
+	}
+}
+
+func constraintFilter() filter {
+	return filter{
+		refuses: func(c candidate, _ ask, pl *Placement) bool { return pl.broken(c.host) != nil },
+		why: func(c candidate, _ ask, pl *Placement) string {
+			k := pl.broken(c.host)
+			if v, ok := c.host.Labels[k.Label]; ok {
+				return fmt.Sprintf("has %s=%s, the app asks for %s", k.Label, v, k)
+			}
+			return fmt.Sprintf("has no label %s, the app asks for %s", k.Label, k)
+		},
+		many: "do not have the labels that the app asks for",
+	}
+}
+
+func uniqueFilter() filter {
+	return filter{
+		refuses: func(c candidate, a ask, pl *Placement) bool { return pl.Unique && !a.once && c.same > 0 },
+		why: func(_ candidate, a ask, _ *Placement) string {
+			return fmt.Sprintf("has a %s already, the app asks for one a host", a.typ)
+		},
+		many: "have one already, the app asks for one a host",
+	}
+}
+
+func capacityFilters() []filter {
+	memory := filter{
+		refuses: func(c candidate, a ask, _ *Placement) bool { return c.host.Memory-c.used.memory < a.memory },
+		why: func(c candidate, a ask, _ *Placement) string {
+			return fmt.Sprintf("has %d MB of memory free, needs %d MB", max(c.host.Memory-c.used.memory, 0)>>20, a.memory>>20)
+		},
+		many: "have too little memory free",
+	}
+	cpu := filter{
+		refuses: func(c candidate, a ask, _ *Placement) bool { return c.host.MilliCPU-c.used.cpu < a.cpu },
+		why: func(c candidate, a ask, _ *Placement) string {
+			return fmt.Sprintf("has %d of %d milli-CPU free, needs %d", max(c.host.MilliCPU-c.used.cpu, 0), c.host.MilliCPU, a.cpu)
+		},
+		many: "have too little CPU free",
+	}
+	return []filter{memory, cpu}
+}
+
+// broken is the first constraint that a host does not satisfy.
+func (pl *Placement) broken(h *Host) *Constraint {
+	for i := range pl.Constraints {
+		if c := &pl.Constraints[i]; !c.holds(h.Labels) {
+			return c
+		}
+	}
+	return nil
+}
+
+// holds: a host without the label is none of those that "label!=value" is about.
+func (c *Constraint) holds(labels map[string]string) bool {
+	v, ok := labels[c.Label]
+	return (ok && v == c.Value) != c.Not
+}
+
+// String is the constraint as people write it: "zone=a", "zone!=a".
+func (c Constraint) String() string {
+	if c.Not {
+		return c.Label + "!=" + c.Value
+	}
+	return c.Label + "=" + c.Value
+}
+
+// fewHosts is up to how many hosts are named one by one where none has room;
+// Explain always names all.
+const fewHosts = 5
+
+// noRoom says in one line why each of a few hosts refused.
+func noRoom(list []Refusal) string {
+	if len(list) == 0 {
+		return "there is no host"
+	}
+	var parts []string
+	for _, r := range list {
+		parts = append(parts, r.Host+" "+r.Why)
+	}
+	return "no host has room: " + strings.Join(parts, "; ")
+}
+
+// noRoomOf does so for many: tally is how many of them each filter refused.
+func noRoomOf(hosts int, tally []int, fs []filter) string {
+	var parts []string
+	for i, n := range tally {
+		if n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, fs[i].many))
+		}
+	}
+	return fmt.Sprintf("no host has room: of %d hosts %s", hosts, strings.Join(parts, ", "))
+}

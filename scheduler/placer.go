@@ -1,0 +1,251 @@
+package scheduler
+
+import "container/heap"
+
+// placer books instances onto hosts within one plan. It looks at the hosts
+// only when something is to be placed: most plans have nothing to do.
+type placer struct {
+	s       *State
+	odd     map[string]*Host
+	filters []filter
+	booked  []load // by index in s.Hosts
+	pools   map[ask]*pool
+	round   int // grows with each booking
+}
+
+// pool is the hosts that may take what one ask asks for. Within a plan hosts
+// only get fuller, so a host that refused once is out for good, and an entry
+// that was the best and got worse is found out when it comes up.
+type pool struct {
+	ask    ask
+	same   map[string]int // by host id: instances of the type that stay there
+	spread []*spreadGroup // one for each value of the label to spread over
+	// reason is why no host took it, as of round.
+	reason string
+	round  int
+}
+
+// spreadGroup is the hosts with one value of the label to spread over.
+type spreadGroup struct {
+	placer  *placer
+	count   int // instances of the type there
+	entries []entry
+}
+
+// entry is a host with its rank as it was when it was last looked at.
+type entry struct {
+	host int // index in s.Hosts
+	same int
+	fill float64
+}
+
+func newPlacer(s *State, odd map[string]*Host) *placer {
+	return &placer{s: s, odd: odd, pools: map[ask]*pool{}}
+}
+
+// place gives the best host and books it, or why each refused.
+func (p *placer) place(a ask) (host, reason string) {
+	pl := p.pool(a)
+	var best *spreadGroup
+	for _, g := range pl.spread {
+		if best != nil && g.count > best.count || !g.refresh(pl) {
+			continue
+		}
+		if best == nil || g.count < best.count || p.less(g.entries[0], best.entries[0]) {
+			best = g
+		}
+	}
+	if best == nil {
+		return "", p.reason(pl)
+	}
+	i := best.entries[0].host
+	p.booked[i].cpu += a.cpu
+	p.booked[i].memory += a.memory
+	p.round++
+	id := p.s.Hosts[i].ID
+	pl.same[id]++
+	best.count++
+	return id, ""
+}
+
+// pool is made when it is first asked for.
+func (p *placer) pool(a ask) *pool {
+	if pl := p.pools[a]; pl != nil {
+		return pl
+	}
+	if p.booked == nil {
+		p.filters = filters()
+		p.booked = make([]load, len(p.s.Hosts))
+	}
+	pl := &pool{ask: a, same: p.staying(a), round: -1}
+	group := p.grouping(pl)
+	for i := range p.s.Hosts {
+		g := group(i)
+		same := pl.same[p.s.Hosts[i].ID]
+		g.count += same
+		if p.refuser(pl, i) < 0 {
+			g.entries = append(g.entries, entry{host: i, same: same, fill: p.fill(i)})
+		}
+	}
+	for _, g := range pl.spread {
+		heap.Init(g)
+	}
+	p.pools[a] = pl
+	return pl
+}
+
+// grouping gives a host's group in a pool. Without a label to spread over all
+// hosts are one, and so are those that do not have it.
+func (p *placer) grouping(pl *pool) func(host int) *spreadGroup {
+	byValue := map[string]*spreadGroup{}
+	var without *spreadGroup
+	add := func() *spreadGroup {
+		g := &spreadGroup{placer: p}
+		pl.spread = append(pl.spread, g)
+		return g
+	}
+	return func(i int) *spreadGroup {
+		v, ok := p.spreadValue(i)
+		switch {
+		case !ok && without == nil:
+			without = add()
+		case ok && byValue[v] == nil:
+			byValue[v] = add()
+		}
+		if !ok {
+			return without
+		}
+		return byValue[v]
+	}
+}
+
+func (p *placer) spreadValue(i int) (string, bool) {
+	if p.s.Placement.Spread == "" {
+		return "", false
+	}
+	v, ok := p.s.Hosts[i].Labels[p.s.Placement.Spread]
+	return v, ok
+}
+
+// staying counts by host what the app has of an ask's type and release and
+// will have: spreading those makes the loss of a host a smaller one.
+func (p *placer) staying(a ask) map[string]int {
+	same := map[string]int{}
+	if a.once {
+		return same
+	}
+	for i := range p.s.Instances {
+		in := &p.s.Instances[i]
+		if in.OneOff || in.Type != a.typ || in.Release != a.release || in.Replace || p.odd[in.Host] != nil {
+			continue
+		}
+		switch in.State {
+		case Assigned, Starting, Up:
+			same[in.Host]++
+		}
+	}
+	return same
+}
+
+// refuser is which filter refuses a host; -1: none.
+func (p *placer) refuser(pl *pool, i int) int {
+	c := p.candidate(pl, i)
+	for n := range p.filters {
+		if p.filters[n].refuses(c, pl.ask, &p.s.Placement) {
+			return n
+		}
+	}
+	return -1
+}
+
+func (p *placer) candidate(pl *pool, i int) candidate {
+	h := &p.s.Hosts[i]
+	return candidate{host: h, used: load{cpu: h.UsedMilliCPU + p.booked[i].cpu, memory: h.UsedMemory + p.booked[i].memory}, same: pl.same[h.ID]}
+}
+
+// reason is in words why no host of a pool takes it.
+func (p *placer) reason(pl *pool) string {
+	if pl.round == p.round {
+		return pl.reason
+	}
+	pl.round = p.round
+	if len(p.s.Hosts) <= fewHosts {
+		pl.reason = noRoom(p.refusals(pl))
+		return pl.reason
+	}
+	tally := make([]int, len(p.filters))
+	for i := range p.s.Hosts {
+		if n := p.refuser(pl, i); n >= 0 {
+			tally[n]++
+		}
+	}
+	pl.reason = noRoomOf(len(p.s.Hosts), tally, p.filters)
+	return pl.reason
+}
+
+// refusals are of every host, in their order.
+func (p *placer) refusals(pl *pool) []Refusal {
+	list := make([]Refusal, 0, len(p.s.Hosts))
+	for i := range p.s.Hosts {
+		r := Refusal{HostID: p.s.Hosts[i].ID, Host: p.s.Hosts[i].Name}
+		if n := p.refuser(pl, i); n >= 0 {
+			r.Why = p.filters[n].why(p.candidate(pl, i), pl.ask, &p.s.Placement)
+		}
+		list = append(list, r)
+	}
+	return list
+}
+
+func (p *placer) fill(i int) float64 {
+	h := &p.s.Hosts[i]
+	return float64(h.UsedMemory+p.booked[i].memory) / float64(max(h.Memory, 1))
+}
+
+// less ranks hosts of equal spread: fewer of the same type first, then the
+// emptier, then the name so that equal snapshots give equal plans.
+func (p *placer) less(a, b entry) bool {
+	if a.same != b.same {
+		return a.same < b.same
+	}
+	if a.fill != b.fill {
+		return a.fill < b.fill
+	}
+	return p.s.Hosts[a.host].Name < p.s.Hosts[b.host].Name
+}
+
+// refresh brings the best host to the top; false when none is left.
+func (g *spreadGroup) refresh(pl *pool) bool {
+	p := g.placer
+	for len(g.entries) > 0 {
+		top := &g.entries[0]
+		now := entry{host: top.host, same: pl.same[p.s.Hosts[top.host].ID], fill: p.fill(top.host)}
+		switch {
+		case p.refuser(pl, now.host) >= 0:
+			heap.Pop(g)
+		case now != *top:
+			*top = now
+			heap.Fix(g, 0)
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// Len, Less, Swap, Push and Pop are heap.Interface.
+func (g *spreadGroup) Len() int { return len(g.entries) }
+
+// Less says whether host i ranks before host j.
+func (g *spreadGroup) Less(i, j int) bool { return g.placer.less(g.entries[i], g.entries[j]) }
+
+// Swap exchanges two hosts.
+func (g *spreadGroup) Swap(i, j int) { g.entries[i], g.entries[j] = g.entries[j], g.entries[i] }
+
+// Push is never used: hosts only leave.
+func (g *spreadGroup) Push(any) {}
+
+// Pop takes the last host out.
+func (g *spreadGroup) Pop() any {
+	g.entries = g.entries[:len(g.entries)-1]
+	return nil
+}
