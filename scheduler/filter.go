@@ -29,9 +29,9 @@ type candidate struct {
 // filter refuses hosts. The words are made only for those that people read
 // of: a plan asks thousands of hosts and mostly gets a yes.
 type filter struct {
-	refuses func(c candidate, a ask, pl *Placement) bool
-	why     func(c candidate, a ask, pl *Placement) string // of one host
-	many    string                                         // of several
+	refuses func(c *candidate, a *ask, pl *Placement) bool
+	why     func(c *candidate, a *ask, pl *Placement) string // of one host
+	many    string                                           // of several
 }
 
 // filters are the reasons to refuse a host, asked in this order.
@@ -44,8 +44,8 @@ func filters() []filter {
 func stateFilters() []filter {
 	state := func(is func(h *Host) bool, one, many string) filter {
 		return filter{
-			refuses: func(c candidate, _ ask, _ *Placement) bool { return is(c.host) },
-			why:     func(candidate, ask, *Placement) string { return one },
+			refuses: func(c *candidate, _ *ask, _ *Placement) bool { return is(c.host) },
+			why:     func(*candidate, *ask, *Placement) string { return one },
 			many:    many,
 		}
 	}
@@ -60,10 +60,10 @@ func stateFilters() []filter {
 
 func archFilter() filter {
 	return filter{
-		refuses: func(c candidate, a ask, _ *Placement) bool {
+		refuses: func(c *candidate, a *ask, _ *Placement) bool {
 			return a.arch != "" && c.host.Arch != "" && a.arch != c.host.Arch
 		},
-		why: func(c candidate, a ask, _ *Placement) string {
+		why: func(c *candidate, a *ask, _ *Placement) string {
 			return fmt.Sprintf("is %s, the image is %s", c.host.Arch, a.arch)
 		},
 		many: "are of another architecture than the image",
@@ -72,8 +72,8 @@ func archFilter() filter {
 
 func constraintFilter() filter {
 	return filter{
-		refuses: func(c candidate, _ ask, pl *Placement) bool { return pl.broken(c.host) != nil },
-		why: func(c candidate, _ ask, pl *Placement) string {
+		refuses: func(c *candidate, _ *ask, pl *Placement) bool { return pl.broken(c.host) != nil },
+		why: func(c *candidate, _ *ask, pl *Placement) string {
 			k := pl.broken(c.host)
 			if v, ok := c.host.Labels[k.Label]; ok {
 				return fmt.Sprintf("has %s=%s, the app asks for %s", k.Label, v, k)
@@ -86,8 +86,8 @@ func constraintFilter() filter {
 
 func uniqueFilter() filter {
 	return filter{
-		refuses: func(c candidate, a ask, pl *Placement) bool { return pl.Unique && !a.once && c.same > 0 },
-		why: func(_ candidate, a ask, _ *Placement) string {
+		refuses: func(c *candidate, a *ask, pl *Placement) bool { return pl.Unique && !a.once && c.same > 0 },
+		why: func(_ *candidate, a *ask, _ *Placement) string {
 			return fmt.Sprintf("has a %s already, the app asks for one a host", a.typ)
 		},
 		many: "have one already, the app asks for one a host",
@@ -96,15 +96,15 @@ func uniqueFilter() filter {
 
 func capacityFilters() []filter {
 	memory := filter{
-		refuses: func(c candidate, a ask, _ *Placement) bool { return c.host.Memory-c.used.memory < a.memory },
-		why: func(c candidate, a ask, _ *Placement) string {
+		refuses: func(c *candidate, a *ask, _ *Placement) bool { return c.host.Memory-c.used.memory < a.memory },
+		why: func(c *candidate, a *ask, _ *Placement) string {
 			return fmt.Sprintf("has %d MB of memory free, needs %d MB", max(c.host.Memory-c.used.memory, 0)>>20, a.memory>>20)
 		},
 		many: "have too little memory free",
 	}
 	cpu := filter{
-		refuses: func(c candidate, a ask, _ *Placement) bool { return c.host.MilliCPU-c.used.cpu < a.cpu },
-		why: func(c candidate, a ask, _ *Placement) string {
+		refuses: func(c *candidate, a *ask, _ *Placement) bool { return c.host.MilliCPU-c.used.cpu < a.cpu },
+		why: func(c *candidate, a *ask, _ *Placement) string {
 			return fmt.Sprintf("has %d of %d milli-CPU free, needs %d", max(c.host.MilliCPU-c.used.cpu, 0), c.host.MilliCPU, a.cpu)
 		},
 		many: "have too little CPU free",

@@ -11,6 +11,7 @@ type placer struct {
 	booked  []load // by index in s.Hosts
 	pools   map[ask]*pool
 	round   int // grows with each booking
+	scratch candidate
 }
 
 // pool is the hosts that may take what one ask asks for. Within a plan hosts
@@ -81,7 +82,7 @@ func (p *placer) pool(a ask) *pool {
 	group := p.grouping(pl)
 	for i := range p.s.Hosts {
 		g := group(i)
-		same := pl.same[p.s.Hosts[i].ID]
+		same := pl.on(p.s.Hosts[i].ID)
 		g.count += same
 		if p.refuser(pl, i) < 0 {
 			g.entries = append(g.entries, entry{host: i, same: same, fill: p.fill(i)})
@@ -101,6 +102,9 @@ func (p *placer) grouping(pl *pool) func(host int) *spreadGroup {
 	var without *spreadGroup
 	add := func() *spreadGroup {
 		g := &spreadGroup{placer: p}
+		if p.s.Placement.Spread == "" {
+			g.entries = make([]entry, 0, len(p.s.Hosts))
+		}
 		pl.spread = append(pl.spread, g)
 		return g
 	}
@@ -151,16 +155,26 @@ func (p *placer) staying(a ask) map[string]int {
 func (p *placer) refuser(pl *pool, i int) int {
 	c := p.candidate(pl, i)
 	for n := range p.filters {
-		if p.filters[n].refuses(c, pl.ask, &p.s.Placement) {
+		if p.filters[n].refuses(c, &pl.ask, &p.s.Placement) {
 			return n
 		}
 	}
 	return -1
 }
 
-func (p *placer) candidate(pl *pool, i int) candidate {
-	h := &p.s.Hosts[i]
-	return candidate{host: h, used: load{cpu: h.UsedMilliCPU + p.booked[i].cpu, memory: h.UsedMemory + p.booked[i].memory}, same: pl.same[h.ID]}
+// candidate is good until the next one is asked for.
+func (p *placer) candidate(pl *pool, i int) *candidate {
+	h, b := &p.s.Hosts[i], p.booked[i]
+	p.scratch = candidate{host: h, used: load{cpu: h.UsedMilliCPU + b.cpu, memory: h.UsedMemory + b.memory}, same: pl.on(h.ID)}
+	return &p.scratch
+}
+
+// on is how many of the pool's instances stay on a host.
+func (pl *pool) on(host string) int {
+	if len(pl.same) == 0 {
+		return 0
+	}
+	return pl.same[host]
 }
 
 // reason is in words why no host of a pool takes it.
@@ -189,7 +203,7 @@ func (p *placer) refusals(pl *pool) []Refusal {
 	for i := range p.s.Hosts {
 		r := Refusal{HostID: p.s.Hosts[i].ID, Host: p.s.Hosts[i].Name}
 		if n := p.refuser(pl, i); n >= 0 {
-			r.Why = p.filters[n].why(p.candidate(pl, i), pl.ask, &p.s.Placement)
+			r.Why = p.filters[n].why(p.candidate(pl, i), &pl.ask, &p.s.Placement)
 		}
 		list = append(list, r)
 	}
@@ -218,7 +232,7 @@ func (g *spreadGroup) refresh(pl *pool) bool {
 	p := g.placer
 	for len(g.entries) > 0 {
 		top := &g.entries[0]
-		now := entry{host: top.host, same: pl.same[p.s.Hosts[top.host].ID], fill: p.fill(top.host)}
+		now := entry{host: top.host, same: pl.on(p.s.Hosts[top.host].ID), fill: p.fill(top.host)}
 		switch {
 		case p.refuser(pl, now.host) >= 0:
 			heap.Pop(g)

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -130,12 +131,19 @@ func (t *table) apply(ctx context.Context, r rules) (repaired bool, err error) {
 	return repaired, nil
 }
 
-// remove takes the rules away, when there is no container left to hold back.
-func (w *firewall) remove(ctx context.Context) {
+// retire takes the rules away if there is nobody left to hold back.
+func (w *firewall) retire(ctx context.Context, deserted func() bool) {
+	select {
+	case w.lock <- struct{}{}:
+		defer func() { <-w.lock }()
+	case <-ctx.Done():
+		return
+	}
+	stands := func(t *table) bool { return t.stood != "" }
+	if !slices.ContainsFunc(w.tables, stands) || !deserted() {
+		return
+	}
 	for _, t := range w.tables {
-		if t.stood == "" {
-			continue
-		}
 		lines, err := t.tool.list(ctx)
 		if err != nil {
 			continue // they hold back nobody; the next start of paas drops them

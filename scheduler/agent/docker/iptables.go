@@ -67,15 +67,10 @@ func (t iptables) run(ctx context.Context, program, input string, args ...string
 // findTool also looks where administrators' tools are: the PATH of a person
 // who starts paas often lacks it.
 func findTool(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	for _, dir := range []string{"/usr/sbin/", "/sbin/"} {
-		if err == nil {
+	for _, dir := range []string{"", "/usr/sbin/", "/sbin/"} {
+		if path, err := exec.LookPath(dir + name); err == nil {
 			return path, nil
 		}
-		path, err = exec.LookPath(dir + name)
 	}
-	if err != nil {
-		return "", errors.New(name + " is not installed")
-	}
-	return path, nil
+	return "", errors.New(name + " is not installed")
 }

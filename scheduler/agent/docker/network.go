@@ -48,17 +48,29 @@ func (r *Runtime) networkStands(ctx context.Context, a agent.Assignment) (bool, 
 	if n.Labels[labelCluster] != r.cfg.Cluster {
 		return false, lasting("%s: one of that name is not of this cluster; remove it: docker network rm %s", step, n.Name)
 	}
+	// Firewall rules go by the bridge's name. One of an earlier version is
+	// replaced as soon as nobody uses it.
+	if named := n.Options[bridgeOption]; named != bridgeName(r.cfg.Cluster, n.Name) && len(n.Containers) == 0 {
+		return false, r.discard(ctx, n)
+	}
 	if a.Network.Subnet == "" || slices.ContainsFunc(n.IPAM.Config, func(c network.IPAMConfig) bool { return c.Subnet == a.Network.Subnet }) {
 		return true, nil
 	}
 	if len(n.Containers) > 0 {
 		return false, fmt.Errorf("%s: it has not subnet %s and is still used by %d containers", step, a.Network.Subnet, len(n.Containers))
 	}
-	if err := r.cli.NetworkRemove(ctx, n.ID); err != nil && !missing(err) {
-		return false, r.fault("remove network "+n.Name+" with its old subnet", err)
-	}
-	return false, nil
+	return false, r.discard(ctx, n)
 }
+
+// discard removes a network that stands wrong.
+func (r *Runtime) discard(ctx context.Context, n network.Inspect) error {
+	if err := r.cli.NetworkRemove(ctx, n.ID); err != nil && !missing(err) {
+		return r.fault("remove network "+n.Name+", which stands as an earlier version made it", err)
+	}
+	return nil
+}
+
+const bridgeOption = "com.docker.network.bridge.name"
 
 func (r *Runtime) makeNetwork(ctx context.Context, a agent.Assignment) error {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.StartTimeout)
@@ -68,7 +80,7 @@ func (r *Runtime) makeNetwork(ctx context.Context, a agent.Assignment) error {
 		Labels: map[string]string{labelCluster: r.cfg.Cluster, labelApp: a.App, labelAppID: a.AppID},
 		Options: map[string]string{
 			"com.docker.network.bridge.enable_icc": "true",
-			"com.docker.network.bridge.name":       bridgeName(r.cfg.Cluster, a.Network.Name),
+			bridgeOption:                           bridgeName(r.cfg.Cluster, a.Network.Name),
 		},
 	}
 	if a.Network.Subnet != "" {

@@ -124,9 +124,10 @@ func setDefault(d *time.Duration, value time.Duration) {
 func (r *Runtime) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), r.cfg.CallTimeout)
 	defer cancel()
-	if list, err := r.summaries(ctx); err == nil && len(list) == 0 {
-		r.wall.remove(ctx)
-	}
+	r.wall.retire(ctx, func() bool {
+		list, err := r.summaries(ctx)
+		return err == nil && len(list) == 0
+	})
 	return r.cli.Close()
 }
 
