@@ -22,6 +22,8 @@ func examples() map[string]string {
 		"config:set":            "paas config:set GREETING=hello\npaas config:set --file .env\npaas config:set -p worker CONCURRENCY=4",
 		"config:unset":          "paas config:unset GREETING",
 		"config:edit":           "EDITOR=vim paas config:edit",
+		"constraints:set":       "paas constraints:set zone=a disk!=slow\npaas constraints:set --spread zone --unique",
+		"constraints:unset":     "paas constraints:unset zone\npaas constraints:unset --spread",
 		"cron:run":              "paas cron\npaas cron:run e35a05de",
 		"domains:add":           "paas domains:add www.example.com",
 		"dashboard":             "paas dashboard\npaas dashboard -a shop\npaas dashboard --print",
@@ -29,6 +31,10 @@ func examples() map[string]string {
 		"files:set":             "paas files:set /etc/app.conf < app.conf",
 		"git:clone":             "paas git:clone -a shop",
 		"git:remote":            "paas git:remote -a shop\npaas git:remote -a shop-staging -r staging",
+		"hosts:add":             "paas hosts:add host-2 --label zone=a --label disk=ssd",
+		"hosts:drain":           "paas hosts:drain host-2\npaas hosts:drain host-2 --deadline 10m",
+		"hosts:keep":            "paas hosts:keep host-2 --cpu 0.5 --memory 1G",
+		"hosts:label":           "paas hosts:label host-2 zone=b\npaas hosts:label host-2 --unset zone",
 		"join":                  "paas join https://paas.example.com paasjoin_…",
 		"local":                 "paas local\npaas local web\npaas local web=1 worker=2 -p 3000",
 		"login":                 "paas login paas.example.com:2222",
@@ -47,6 +53,7 @@ func examples() map[string]string {
 		"rollback":              "paas rollback\npaas rollback v12",
 		"run":                   "paas run bash\npaas run rails console -a shop\npaas run -x -- make check\npaas run 'echo $GREETING'",
 		"run:detached":          "paas run:detached rake db:seed",
+		"why":                   "paas why web.2",
 	}
 }
 

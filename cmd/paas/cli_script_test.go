@@ -21,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
 
+	"paas/server"
 	"paas/server/api"
 	"paas/server/httpd"
 	"paas/server/httpd/httpdtest"
@@ -52,7 +53,14 @@ func TestScripts(t *testing.T) {
 				platform(ts).Say(args[0], args[1], args[2], text)
 			},
 			"failing": func(ts *testscript.TestScript, _ bool, args []string) { platform(ts).Fail(strings.Join(args, " ")) },
-			"broken":  func(ts *testscript.TestScript, _ bool, args []string) { platform(ts).Break(errors.New(args[0])) },
+			"waiting": func(ts *testscript.TestScript, _ bool, args []string) { platform(ts).Wait(args[0], args[1], args[2]) },
+			"host": func(ts *testscript.TestScript, _ bool, args []string) {
+				platform(ts).SetHost(args[0], func(h *server.HostRow) {
+					h.State, h.Note, h.LostAt = server.HostState(args[1]), args[2], time.Now()
+					h.Dynos = []server.HostDyno{{App: "shop", Type: "web", Ordinal: 2, State: "up", Release: 2, Size: "Standard-1X"}}
+				})
+			},
+			"broken": func(ts *testscript.TestScript, _ bool, args []string) { platform(ts).Break(errors.New(args[0])) },
 			"mode": func(ts *testscript.TestScript, _ bool, args []string) {
 				info, err := os.Stat(ts.MkAbs(args[1]))
 				ts.Check(err)
@@ -102,6 +110,7 @@ func setUp(e *testscript.Env, fake *httpdtest.Fake) error {
 	e.Setenv("SSH", sshAddr)
 	e.Setenv("URL", "http://"+srv.Addr().String())
 	e.Setenv("TOKEN", httpdtest.Token)
+	e.Setenv("ADMIN", httpdtest.AdminToken)
 	e.Setenv("TZ", "UTC")
 	e.Setenv("NL", "\n")
 	return os.MkdirAll(filepath.Join(home, ".ssh"), 0o700)

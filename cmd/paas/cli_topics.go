@@ -15,12 +15,12 @@ type topic struct {
 func topics() []topic {
 	return []topic{
 		{"apps", "Apps", []string{"apps", "open", "domains", "maintenance", "access", "invitations", "audit", "events"}},
-		{"deploy", "Deploying", []string{"git", "builds", "deploys", "releases", "rollback", "cancel", "why"}},
+		{"deploy", "Deploying", []string{"git", "builds", "deploys", "releases", "rollback", "cancel"}},
 		{"config", "Configuration", []string{"config", "files"}},
-		{"run", "Processes", []string{"ps", "run", "runs", "cron", "local", "formation"}},
+		{"run", "Processes", []string{"ps", "run", "runs", "cron", "local", "formation", "why", "constraints"}},
 		{"logs", "Logs and metrics", []string{"logs", "metrics", "drains"}},
 		{"account", "Accounts and login", []string{"login", "logout", "join", "auth", "whoami", "keys", "authorizations", "accounts", "dashboard"}},
-		{"server", "The server", []string{"standalone", "doctor", "server", "mirror", "registry", "admin", "base-images", "master-key", "sizes"}},
+		{"server", "The server", []string{"standalone", "agent", "hosts", "doctor", "server", "mirror", "registry", "admin", "base-images", "master-key", "sizes"}},
 		{"other", "Other", nil},
 	}
 }

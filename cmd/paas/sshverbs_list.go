@@ -16,6 +16,8 @@ func verbs() map[string]verb {
 		"builds": page, "deploys": page, "events": page, "cron:history": page, "config:history": page,
 		"config": {flags: process + " shell"}, "config:get": {flags: process + " shell"},
 		"config:set": {flags: process + " no-restart", stdin: "file"}, "config:unset": {flags: process + " no-restart"},
+		"constraints:set": {flags: "spread unique"}, "constraints:unset": {flags: "spread unique"},
+		"hosts:add": {flags: "label"}, "hosts:drain": {flags: "deadline"}, "hosts:keep": {flags: "cpu memory"}, "hosts:label": {flags: "unset"}, "hosts:remove": {flags: "force"},
 		"files:set": {flags: "raw", stdin: "file"},
 		"keys:add":  {args: onlyStdin},
 		"dashboard": {flags: "print"},
@@ -29,11 +31,11 @@ func verbs() map[string]verb {
 		"access", "access:invitations", "access:invitations:revoke", "access:remove", "accounts", "accounts:remove",
 		"apps", "apps:lock", "apps:rename", "apps:set", "apps:settings", "apps:unlock", "apps:unset",
 		"authorizations", "authorizations:info", "authorizations:revoke", "builds:info",
-		"config:apply", "config:unstage", "cron", "cron:resume", "cron:run", "cron:suspend",
+		"config:apply", "config:unstage", "constraints", "cron", "cron:resume", "cron:run", "cron:suspend",
 		"deploys:cancel", "deploys:info", "deploys:output", "domains", "domains:add", "domains:clear", "domains:remove",
-		"drains", "drains:add", "drains:remove", "files", "files:get", "files:unset", "keys", "keys:remove",
+		"drains", "drains:add", "drains:remove", "files", "files:get", "files:unset", "hosts", "hosts:cordon", "hosts:info", "hosts:uncordon", "keys", "keys:remove",
 		"maintenance", "maintenance:off", "maintenance:on", "master-key", "master-key:rotate", "ps", "ps:restart", "ps:scale", "ps:stop", "ps:type",
-		"releases:diff", "releases:output", "releases:retry", "rollback", "version", "whoami",
+		"releases:diff", "releases:output", "releases:retry", "rollback", "version", "whoami", "why",
 	} {
 		all[plain] = verb{}
 	}
@@ -50,7 +52,7 @@ func refusedVerbs() map[string]string {
 	for _, name := range []string{"open", "local", "ps:forward", "git:remote", "git:clone"} {
 		all[name] = needsHere
 	}
-	for _, name := range []string{"standalone", "doctor", "mirror:import", "mirror:list"} {
+	for _, name := range []string{"standalone", "agent", "agent:join", "doctor", "mirror:import", "mirror:list"} {
 		all[name] = "it is the operator's, on the server itself"
 	}
 	return all
@@ -59,7 +61,7 @@ func refusedVerbs() map[string]string {
 // refusedFlags are those of verbs that there are not, by command; "" are those
 // of every command.
 func refusedFlags() map[string][]string {
-	return map[string][]string{
+	all := map[string][]string{
 		"":                {"remote"},
 		"accounts":        {"socket"},
 		"accounts:admin":  {"socket"},
@@ -68,6 +70,10 @@ func refusedFlags() map[string][]string {
 		"dashboard":       {"socket"},
 		"ps:copy":         {"output"}, // what is copied goes to stdout
 	}
+	for _, name := range []string{"", ":add", ":cordon", ":drain", ":info", ":keep", ":label", ":remove", ":uncordon"} {
+		all["hosts"+name] = []string{"socket"}
+	}
+	return all
 }
 
 // onlyStdin makes a file that is named, or would be looked for, the client's input.

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paas/server/api"
+)
+
+func (c *cli) hostCommands() []*cobra.Command {
+	list := &cobra.Command{Use: "hosts", Short: "list the machines that dynos run on", Args: takes(0, 0)}
+	listJSON := list.Flags().Bool("json", false, "print JSON")
+	c.asOperator(list, func(s *session, _ []string) error { return s.listHosts(*listJSON) })
+
+	info := &cobra.Command{Use: "hosts:info HOST", Short: "show a host and what is on it", Args: takes(1, 1)}
+	infoJSON := info.Flags().Bool("json", false, "print JSON")
+	c.asOperator(info, func(s *session, args []string) error { return s.hostInfo(args[0], *infoJSON) })
+
+	all := append([]*cobra.Command{list, info}, c.hostJoinCommands()...)
+	return append(append(all, c.hostChangeCommands()...), c.hostCareCommands()...)
+}
+
+func (s *session) listHosts(asJSON bool) error {
+	hosts, err := s.api.Hosts(s.ctx)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return s.json(notNil(hosts))
+	}
+	if len(hosts) == 0 {
+		s.say("There are no hosts. Add one with: paas hosts:add NAME")
+		return nil
+	}
+	s.header("Hosts")
+	s.say("")
+	rows := [][]string{{"Host", "State", "Dynos", "CPU reserved", "Memory reserved", "Labels", "Heard of"}}
+	for _, h := range hosts {
+		free := forDynos(h)
+		rows = append(rows, []string{h.Name, h.State, strconv.Itoa(len(h.Dynos) + h.Others), cpus(h.Reserved.MilliCPU) + " of " + cpus(free.MilliCPU),
+			size(h.Reserved.Memory) + " of " + size(free.Memory), labelText(h.Labels), heardOf(h)})
+	}
+	table(s.out, rows)
+	s.hostNotes(hosts)
+	return nil
+}
+
+// hostNotes says each thing that there is to know beyond the states once.
+func (s *session) hostNotes(hosts []api.Host) {
+	var told []string
+	for _, h := range hosts {
+		if h.Note == "" || slices.Contains(told, h.Note) {
+			continue
+		}
+		told = append(told, h.Note)
+		s.warn(h.Name + ": " + h.Note)
+	}
+}
+
+// forDynos is what of a host dynos may reserve.
+func forDynos(h api.Host) api.HostPart {
+	return api.HostPart{MilliCPU: max(0, h.Capacity.MilliCPU-h.Kept.MilliCPU), Memory: max(0, h.Capacity.Memory-h.Kept.Memory)}
+}
+
+// labelText is "disk=ssd zone=a".
+func labelText(labels map[string]string) string {
+	words := make([]string, 0, len(labels))
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		words = append(words, name+"="+labels[name])
+	}
+	return strings.Join(words, " ")
+}
+
+func heardOf(h api.Host) string {
+	if h.SeenAt == nil {
+		return "never"
+	}
+	const now = 5 * time.Second // agents speak up far more often
+	if age := time.Since(*h.SeenAt); age >= now {
+		return cmp.Or(ago(age), h.SeenAt.Local().Format(time.DateTime))
+	}
+	return "just now"
+}
+
+func (s *session) hostInfo(name string, asJSON bool) error {
+	h, err := s.api.Host(s.ctx, name)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return s.json(h)
+	}
+	s.header("%s", printable(h.Name))
+	s.say("")
+	address := "this is the control plane's own machine"
+	if h.Address != nil {
+		address = *h.Address
+	}
+	fields(s.out, [][2]string{
+		{"State", hostState(h)}, {"Address", address}, {"Arch", h.Arch}, {"Agent", h.Agent}, {"Docker Engine", h.Engine}, {"Labels", labelText(h.Labels)},
+		{"CPU", partText(h, cpus, func(p api.HostPart) int64 { return p.MilliCPU })},
+		{"Memory", partText(h, size, func(p api.HostPart) int64 { return p.Memory })},
+		{"Heard of", heardOf(h)}, {"Dynos", strconv.Itoa(len(h.Dynos) + h.Others)},
+	})
+	s.hostDynos(h)
+	s.hostNotes([]api.Host{h})
+	if next := hostNext(h); next != "" {
+		s.warn(next)
+	}
+	return nil
+}
+
+// hostState is the state with what is to come of it.
+func hostState(h api.Host) string {
+	switch {
+	case h.State == api.HostLost && h.LostAt != nil:
+		return "lost since " + when(*h.LostAt, time.Now())
+	case h.State == api.HostSettling && h.SteadyAt != nil:
+		return "settling: takes new dynos from " + h.SteadyAt.Local().Format(time.TimeOnly) + " on"
+	case h.State == api.HostDraining && h.DrainUntil != nil:
+		return "draining: what is left at " + h.DrainUntil.Local().Format(time.DateTime) + " is stopped"
+	case h.State == api.HostDraining:
+		return "draining: waits until everything has moved"
+	}
+	return h.State
+}
+
+// hostNext is what people go on with.
+func hostNext(h api.Host) string {
+	switch h.State {
+	case api.HostDrained:
+		return "Nothing is left on it. Take it out: paas hosts:remove " + h.Name + " – or back into use: paas hosts:uncordon " + h.Name
+	case api.HostCordoned, api.HostDraining:
+		return "Let it take dynos again: paas hosts:uncordon " + h.Name
+	case api.HostLost:
+		return "Its dynos were started elsewhere. If it does not come back: paas hosts:remove " + h.Name + " --force"
+	}
+	return ""
+}
+
+// partText is "0.15 reserved, 0.7 used of 2, 0.5 of it kept".
+func partText(h api.Host, text func(int64) string, of func(api.HostPart) int64) string {
+	line := text(of(h.Reserved)) + " reserved"
+	if h.Used != nil {
+		line += ", " + text(of(*h.Used)) + " used"
+	}
+	line += " of " + text(of(h.Capacity))
+	if kept := of(h.Kept); kept > 0 {
+		line += ", " + text(kept) + " kept from dynos"
+	}
+	return line
+}
+
+func (s *session) hostDynos(h api.Host) {
+	if len(h.Dynos) > 0 {
+		s.say("")
+		rows := [][]string{{"App", "Dyno", "State", "Release", "Size"}}
+		for _, d := range h.Dynos {
+			rows = append(rows, []string{d.App, d.Name, d.State, "v" + strconv.Itoa(d.Release), d.Size})
+		}
+		table(s.out, rows)
+	}
+	if h.Others > 0 {
+		s.say("")
+		s.say("%s", fmt.Sprintf("%d of apps you have no access to.", h.Others))
+	}
+}

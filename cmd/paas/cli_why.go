@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"paas/server/api"
+)
+
+func (c *cli) whyCommand() *cobra.Command {
+	why := &cobra.Command{
+		Use: "why DYNO", Aliases: []string{"ps:why"}, Short: "say where a dyno is, or why no host takes it", Args: takes(1, 1),
+		Long: "Say where a dyno is, or why it waits, and what each host says to it.",
+	}
+	asJSON := why.Flags().Bool("json", false, "print JSON")
+	c.onApp(why, func(s *session, args []string) error { return s.why(args[0], *asJSON) })
+	return why
+}
+
+func (s *session) why(dyno string, asJSON bool) error {
+	w, err := s.api.Why(s.ctx, s.app, dyno)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return s.json(w)
+	}
+	s.header("%s %s", appName(s.app), printable(w.Dyno.Name))
+	s.say("")
+	switch {
+	case w.Host != nil:
+		s.say("It is on %s, %s.", printable(*w.Host), printable(w.Dyno.State))
+	case w.Reason != "":
+		s.say("It waits for a place: %s", printable(w.Reason))
+	default:
+		s.say("It waits for a place.")
+	}
+	if len(w.Hosts) == 0 {
+		return nil
+	}
+	s.say("")
+	rows := [][]string{{"Host", "What it says"}}
+	for _, h := range w.Hosts {
+		text := h.Why
+		switch {
+		case w.Host != nil && h.Name == *w.Host:
+			text = strings.TrimSuffix("has it; "+h.Why, "; ")
+		case text == "":
+			text = "would take it"
+		}
+		rows = append(rows, []string{h.Name, text})
+	}
+	table(s.out, rows)
+	s.whyNext(w)
+	return nil
+}
+
+// whyNext says what may help a dyno that waits.
+func (s *session) whyNext(w api.Why) {
+	takes := func(h api.HostWhy) bool { return h.Why == "" }
+	if w.Host != nil || slices.ContainsFunc(w.Hosts, takes) {
+		return
+	}
+	s.warn(fmt.Sprintf("What may help: a smaller size (paas ps:type -a %[1]s), other constraints (paas constraints -a %[1]s), or one more host (paas hosts:add).", s.app))
+}
