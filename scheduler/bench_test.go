@@ -66,3 +66,30 @@ func BenchmarkPlanNoRoom(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) { benchPlan(b, s, n) })
 	}
 }
+
+// The loss of a host with 40 instances of one app, and of 40 apps.
+func BenchmarkPlanLoss(b *testing.B) {
+	s := running(1000, fleet(5000))
+	s.Hosts[0].Lost = true
+	for i := range 40 {
+		s.Instances[i].Host = s.Hosts[0].ID
+	}
+	b.Run("OneApp", func(b *testing.B) { benchPlan(b, s, 40) })
+	one := running(40, s.Hosts)
+	b.Run("FortyApps", func(b *testing.B) {
+		for b.Loop() {
+			for range 40 {
+				if d := Plan(one); len(d.Ops) != 1 {
+					b.Fatalf("%d operations", len(d.Ops))
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkPlanSpread(b *testing.B) {
+	s := running(1000, fleet(5000))
+	s.Instances = nil
+	s.Placement = Placement{Spread: "zone", Unique: true, Constraints: []Constraint{{Label: "zone", Value: "z3", Not: true}}}
+	benchPlan(b, s, 1000)
+}

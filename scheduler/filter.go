@@ -31,7 +31,7 @@ type candidate struct {
 type filter struct {
 	refuses func(c *candidate, a *ask, pl *Placement) bool
 	why     func(c *candidate, a *ask, pl *Placement) string // of one host
-	many    string                                           // of several
+	many    string                                           // of several, after their number
 }
 
 // filters are the reasons to refuse a host, asked in this order.
@@ -50,11 +50,11 @@ func stateFilters() []filter {
 		}
 	}
 	return []filter{
-		state(func(h *Host) bool { return h.Lost }, "is lost", "are lost"),
-		state(func(h *Host) bool { return h.Draining }, "is being drained", "are being drained"),
-		state(func(h *Host) bool { return h.Cordoned }, "is cordoned", "are cordoned"),
+		state(func(h *Host) bool { return h.Lost }, "is lost", "lost"),
+		state(func(h *Host) bool { return h.Draining }, "is being drained", "being drained"),
+		state(func(h *Host) bool { return h.Cordoned }, "is cordoned", "cordoned"),
 		state(func(h *Host) bool { return h.Settling }, "was lost not long ago and takes nothing new yet",
-			"were lost not long ago and take nothing new yet"),
+			"lost not long ago"),
 	}
 }
 
@@ -66,7 +66,7 @@ func archFilter() filter {
 		why: func(c *candidate, a *ask, _ *Placement) string {
 			return fmt.Sprintf("is %s, the image is %s", c.host.Arch, a.arch)
 		},
-		many: "are of another architecture than the image",
+		many: "of another architecture than the image",
 	}
 }
 
@@ -80,7 +80,7 @@ func constraintFilter() filter {
 			}
 			return fmt.Sprintf("has no label %s, the app asks for %s", k.Label, k)
 		},
-		many: "do not have the labels that the app asks for",
+		many: "without the labels that the app asks for",
 	}
 }
 
@@ -90,7 +90,7 @@ func uniqueFilter() filter {
 		why: func(_ *candidate, a *ask, _ *Placement) string {
 			return fmt.Sprintf("has a %s already, the app asks for one a host", a.typ)
 		},
-		many: "have one already, the app asks for one a host",
+		many: "with one already",
 	}
 }
 
@@ -100,14 +100,14 @@ func capacityFilters() []filter {
 		why: func(c *candidate, a *ask, _ *Placement) string {
 			return fmt.Sprintf("has %d MB of memory free, needs %d MB", max(c.host.Memory-c.used.memory, 0)>>20, a.memory>>20)
 		},
-		many: "have too little memory free",
+		many: "with too little memory free",
 	}
 	cpu := filter{
 		refuses: func(c *candidate, a *ask, _ *Placement) bool { return c.host.MilliCPU-c.used.cpu < a.cpu },
 		why: func(c *candidate, a *ask, _ *Placement) string {
 			return fmt.Sprintf("has %d of %d milli-CPU free, needs %d", max(c.host.MilliCPU-c.used.cpu, 0), c.host.MilliCPU, a.cpu)
 		},
-		many: "have too little CPU free",
+		many: "with too little CPU free",
 	}
 	return []filter{memory, cpu}
 }
@@ -160,5 +160,5 @@ func noRoomOf(hosts int, tally []int, fs []filter) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, fs[i].many))
 		}
 	}
-	return fmt.Sprintf("no host has room: of %d hosts %s", hosts, strings.Join(parts, ", "))
+	return fmt.Sprintf("no host has room: of %d hosts, %s", hosts, strings.Join(parts, ", "))
 }

@@ -39,7 +39,11 @@ func spell(ops []Op) string {
 	for _, op := range ops {
 		switch op.Kind {
 		case OpStart:
-			out = append(out, fmt.Sprintf("start %s.%d of %s", op.Type, op.Ordinal, op.Release))
+			text := fmt.Sprintf("start %s.%d of %s", op.Type, op.Ordinal, op.Release)
+			if op.Beside != "" {
+				text += " beside " + op.Beside
+			}
+			out = append(out, text)
 		default:
 			out = append(out, fmt.Sprintf("%s %s", op.Kind, op.Instance))
 		}

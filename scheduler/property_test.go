@@ -25,6 +25,7 @@ func TestPlanPropertyNeverLowersAndSettles(t *testing.T) {
 			if floor := min(before, w.s.Wants[0].Quantity); w.up() < floor {
 				t.Fatalf("seed %d step %d: %d up, had %d, want %d: %s", seed, n, w.up(), before, w.s.Wants[0].Quantity, spell(ops))
 			}
+			w.leftNothing(t, seed)
 			w.step(n < 100)
 		}
 		w.s.Rolling = false
@@ -34,6 +35,16 @@ func TestPlanPropertyNeverLowersAndSettles(t *testing.T) {
 		w.calm(t)
 		w.rests(t, seed)
 		w.settled(t, seed)
+	}
+}
+
+// leftNothing: one plan is enough to make up one's mind of a lost host.
+func (w *world) leftNothing(t *testing.T, seed uint64) {
+	t.Helper()
+	for i := range w.s.Instances {
+		if in := &w.s.Instances[i]; w.gone(in) {
+			t.Fatalf("seed %d: %+v is still on a lost host", seed, *in)
+		}
 	}
 }
 
