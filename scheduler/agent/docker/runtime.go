@@ -166,6 +166,7 @@ type Capacity struct {
 	CPUs   int
 	Memory int64  // bytes
 	Arch   string // as images name it: "amd64", "arm64"
+	Engine string // version of the engine
 }
 
 // Capacity asks the engine for the size of its machine.
@@ -179,7 +180,7 @@ func (r *Runtime) Capacity(ctx context.Context) (Capacity, error) {
 	if err != nil {
 		return Capacity{}, r.fault("ask Docker Engine for its capacity", err)
 	}
-	return Capacity{CPUs: info.NCPU, Memory: info.MemTotal, Arch: imageArch(info.Architecture)}, nil
+	return Capacity{CPUs: info.NCPU, Memory: info.MemTotal, Arch: imageArch(info.Architecture), Engine: info.ServerVersion}, nil
 }
 
 // imageArch turns the kernel's name of a machine into the one images bear.

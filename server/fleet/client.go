@@ -1,0 +1,344 @@
+package fleet
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"paas/scheduler/agent"
+)
+
+// ClientConfig is what a Client has to know.
+type ClientConfig struct {
+	Dir      string // the agent's data directory
+	Registry string // host:port of the loopback registry, as images are pulled from
+	// Machine is asked, until it knows, for what is told at the start.
+	Machine func(context.Context) (Machine, error)
+	// Alone is how long the control plane is waited for at the start before
+	// the last set is run without it, 5 s when zero.
+	Alone time.Duration
+}
+
+// Client is the control plane as the agent of a host on another machine has
+// it (agent.Control). While the control plane is away it keeps trying: what
+// runs goes on, reports and log lines wait.
+type Client struct {
+	cfg ClientConfig
+	log *slog.Logger
+	tls *tls.Config
+
+	beatsDue chan agent.Beat
+	usageDue chan usageBatch
+	renewDue chan struct{}
+	stopping chan struct{} // closed when Run is told to end
+	guests   sync.WaitGroup
+	images   images
+
+	mu     sync.Mutex
+	id     Identity
+	lines  lines
+	told   string // about the connection, last
+	toldAt time.Time
+	last   struct{ epoch, seq int64 } // of the newest set
+}
+
+// lines are the connections to the control plane. What is urgent shares none
+// with what is large.
+type lines struct {
+	beat, quick, streams, bulk *http.Transport
+}
+
+var _ agent.Control = (*Client)(nil)
+
+// NewClient reads who this host is.
+func NewClient(cfg ClientConfig, log *slog.Logger) (*Client, error) {
+	if cfg.Alone == 0 {
+		cfg.Alone = 5 * time.Second
+	}
+	id, err := ReadIdentity(cfg.Dir)
+	if err == nil && !id.Joined() {
+		err = errors.New("this machine has not joined yet; get the command for it with: paas hosts:add NAME")
+	}
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, log: log, id: id, beatsDue: make(chan agent.Beat, 1), usageDue: make(chan usageBatch, 4),
+		renewDue: make(chan struct{}, 1), stopping: make(chan struct{}), told: "new"}
+	c.images.seen = map[string]time.Time{}
+	if c.tls, err = id.tlsConfig(c.Identity); err != nil {
+		return nil, err
+	}
+	c.lines = c.newLines()
+	return c, nil
+}
+
+func (c *Client) newLines() lines {
+	return lines{beat: newTransport(c.tls), quick: newTransport(c.tls), streams: newTransport(c.tls), bulk: newTransport(c.tls)}
+}
+
+func (l lines) closeIdle() {
+	for _, t := range []*http.Transport{l.beat, l.quick, l.streams, l.bulk} {
+		t.CloseIdleConnections()
+	}
+}
+
+// Identity is who this host is.
+func (c *Client) Identity() Identity {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.id
+}
+
+func (c *Client) connections() lines {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.lines
+}
+
+func (c *Client) url(path string) string { return "https://" + c.Identity().Server + path }
+
+// Run sends what waits and renews the certificate until ctx ends; then it lets
+// sessions say how they ended.
+func (c *Client) Run(ctx context.Context) error {
+	var all sync.WaitGroup
+	for _, part := range []func(context.Context){c.sendBeats, c.sendUsage, c.renewals, c.announce} {
+		all.Go(func() { part(ctx) })
+	}
+	<-ctx.Done()
+	close(c.stopping)
+	all.Wait()
+	c.guests.Wait()
+	c.connections().closeIdle()
+	return nil
+}
+
+// Report is agent.Control.
+func (c *Client) Report(ctx context.Context, _ string, s []agent.Status) error {
+	err := post(ctx, c.connections().quick, c.url("/v1/report"), s, &done{})
+	c.noted(err)
+	return err
+}
+
+// Beat is agent.Control. One that could not be sent is replaced by the next.
+func (c *Client) Beat(_ string, b agent.Beat) {
+	select {
+	case <-c.beatsDue:
+	default:
+	}
+	select {
+	case c.beatsDue <- b:
+	default:
+	}
+}
+
+// beatLimit is how long one may take. A connection on which one got lost is
+// given up: what is dead tells nobody so.
+const beatLimit = time.Second
+
+func (c *Client) sendBeats(ctx context.Context) {
+	for {
+		var b agent.Beat
+		select {
+		case b = <-c.beatsDue:
+		case <-ctx.Done():
+			return
+		}
+		limited, cancel := context.WithTimeout(ctx, beatLimit)
+		err := post(limited, c.connections().beat, c.url("/v1/beat"), b, &done{})
+		cancel()
+		if ctx.Err() != nil {
+			return
+		}
+		c.noted(err)
+		var refused *Refusal
+		if err != nil && !errors.As(err, &refused) {
+			c.redial()
+		}
+	}
+}
+
+// redial makes the next beat go by a new connection.
+func (c *Client) redial() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lines.beat.CloseIdleConnections()
+	c.lines.beat = newTransport(c.tls)
+}
+
+// Usage is agent.Control. When too many wait, this one is left out.
+func (c *Client) Usage(_ string, at time.Time, u []agent.Usage) {
+	select {
+	case c.usageDue <- usageBatch{At: at, Usage: u}:
+	default:
+	}
+}
+
+func (c *Client) sendUsage(ctx context.Context) {
+	for {
+		select {
+		case b := <-c.usageDue:
+			limited, cancel := context.WithTimeout(ctx, bodyLimit)
+			_ = post(limited, c.connections().quick, c.url("/v1/usage"), b, &done{}) // a gap in a chart; that it is away others say
+			cancel()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// announce says once what this machine has.
+func (c *Client) announce(ctx context.Context) {
+	c.insist(ctx.Done(), func() error {
+		limited, cancel := context.WithTimeout(ctx, bodyLimit)
+		defer cancel()
+		m, err := c.cfg.Machine(limited)
+		if err != nil {
+			return &Refusal{Message: err.Error()} // the engine is away, and its agent says so
+		}
+		return post(limited, c.connections().quick, c.url("/v1/announce"), m.request(), &done{})
+	})
+}
+
+// renewals keep the certificate good.
+func (c *Client) renewals(ctx context.Context) {
+	tick := time.NewTimer(0)
+	defer tick.Stop()
+	for {
+		asked := false // the control plane has refused the one there is
+		select {
+		case <-tick.C:
+		case <-c.renewDue:
+			asked = true
+		case <-ctx.Done():
+			return
+		}
+		wait := time.Minute
+		due, err := c.renewAt()
+		if err == nil && !asked && time.Now().Before(due) {
+			tick.Reset(min(time.Until(due), time.Hour))
+			continue
+		}
+		if err == nil {
+			err = c.renew(ctx)
+		}
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			c.log.Warn("renew this host's certificate; trying on", "err", err)
+			wait = 5 * time.Second
+		}
+		tick.Reset(wait)
+	}
+}
+
+// renewAt is half of the certificate's life.
+func (c *Client) renewAt() (time.Time, error) {
+	cert, err := x509.ParseCertificate(c.Identity().Certificate)
+	if err != nil {
+		return time.Time{}, err
+	}
+	life := cert.NotAfter.Sub(cert.NotBefore) - skew
+	return cert.NotAfter.Add(-life / 2), nil
+}
+
+func (c *Client) renew(ctx context.Context) error {
+	id := c.Identity()
+	csr, err := id.csr()
+	if err != nil {
+		return err
+	}
+	limited, cancel := context.WithTimeout(ctx, bodyLimit)
+	defer cancel()
+	t := newTransport(c.tls)
+	defer t.CloseIdleConnections()
+	var reply joinReply
+	if err := post(limited, t, c.url("/v1/renew"), joinRequest{CSR: csr}, &reply); err != nil {
+		c.noted(err)
+		return err
+	}
+	id.Certificate = reply.Certificate
+	if _, err := x509.ParseCertificate(reply.Certificate); err != nil {
+		return err
+	}
+	if err := id.write(c.cfg.Dir); err != nil {
+		c.log.Warn("keep the new certificate; it is used all the same", "err", err)
+	}
+	c.mu.Lock()
+	c.id = id
+	old := c.lines
+	c.lines = c.newLines() // the certificate is shown once, when a connection begins
+	c.mu.Unlock()
+	old.closeIdle()
+	c.log.Info("this host's certificate was renewed")
+	return nil
+}
+
+// insist repeats a call until it is done or refused for good, or stop closes;
+// it says whether it was done.
+func (c *Client) insist(stop <-chan struct{}, call func() error) bool {
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		err := call()
+		if isClosed(stop) {
+			return err == nil
+		}
+		c.noted(err)
+		var refused *Refusal
+		switch {
+		case err == nil:
+			return true
+		case errors.As(err, &refused) && (refused.Status == http.StatusUnprocessableEntity || refused.Status == http.StatusRequestEntityTooLarge):
+			c.log.Error("the control plane does not take what this host says", "err", err)
+			return false
+		}
+		select {
+		case <-time.After(pause):
+		case <-stop:
+			return false
+		}
+	}
+}
+
+// noted logs when the control plane goes away and when it is back; that the
+// host was removed, each minute.
+func (c *Client) noted(err error) {
+	if errors.Is(err, context.Canceled) {
+		return
+	}
+	state := ""
+	var refused *Refusal
+	switch {
+	case err == nil:
+	case errors.As(err, &refused) && refused.Status == http.StatusForbidden:
+		state = "removed"
+	case errors.As(err, &refused) && refused.Status == http.StatusUnauthorized:
+		state = "certificate"
+		select {
+		case c.renewDue <- struct{}{}:
+		default:
+		}
+	case refused != nil:
+		return // it is there, and who has asked says what it was
+	default:
+		state = "away"
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if state == c.told && (state != "removed" || time.Since(c.toldAt) < time.Minute) {
+		return
+	}
+	c.told, c.toldAt = state, time.Now()
+	switch state {
+	case "":
+		c.log.Info("connected with the control plane", "server", c.id.Server)
+	case "away":
+		c.log.Warn("the control plane does not answer; what runs goes on", "server", c.id.Server, "err", err)
+	default:
+		c.log.Error("the control plane does not know this host; what runs goes on. To join again: paas hosts:add NAME", "server", c.id.Server, "err", err)
+	}
+}

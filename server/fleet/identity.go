@@ -1,0 +1,128 @@
+package fleet
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"net/http"
+	"sync"
+	"time"
+
+	"paas/server"
+)
+
+// askAgain is how long it is believed that a connection's host is one: what is
+// removed loses its connections after that.
+const (
+	askAgain = 5 * time.Second
+	askLimit = 500 * time.Millisecond // for the store's answer: beats must not wait for it
+)
+
+type peerKey struct{}
+
+// peer is what is known of who is at the other end of a connection.
+type peer struct {
+	mu    sync.Mutex
+	host  string
+	asked time.Time
+}
+
+func withPeer(ctx context.Context) context.Context { return context.WithValue(ctx, peerKey{}, &peer{}) }
+
+var (
+	errNoCertificate = &server.Error{ID: server.ErrUnauthorized, Message: "A host shows its certificate here.", Next: "Join first: paas agent join"}
+	errExpired       = &server.Error{ID: server.ErrUnauthorized, Message: "The certificate is not of this control plane, or has expired."}
+	errRemoved       = &server.Error{ID: server.ErrForbidden, Message: "This host was removed from the platform."}
+)
+
+// forHost serves a request of a host that is one.
+func (s *Server) forHost(serve func(w http.ResponseWriter, r *http.Request, host string)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		host, err := s.identify(r)
+		if err != nil {
+			s.answer(w, r, nil, err)
+			return
+		}
+		serve(w, r, host)
+	}
+}
+
+// identify gives the host that a request comes from.
+func (s *Server) identify(r *http.Request) (string, error) {
+	leaf, err := s.certificateOf(r, time.Now())
+	if err != nil {
+		return "", err
+	}
+	return s.hostOf(r.Context(), leaf)
+}
+
+// hostOf asks the store whose key it is. The answer is kept for a while, and
+// while the store is away: it made the host one once.
+func (s *Server) hostOf(ctx context.Context, leaf *x509.Certificate) (string, error) {
+	p, ok := ctx.Value(peerKey{}).(*peer)
+	if !ok {
+		p = &peer{}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.host != "" && time.Since(p.asked) < askAgain {
+		return p.host, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, askLimit)
+	defer cancel()
+	host, err := s.hosts.HostByKey(limited, keyHash(leaf.RawSubjectPublicKeyInfo))
+	switch {
+	case err == nil && host != leaf.Subject.CommonName, server.IsID(err, server.ErrNotFound):
+		p.host = ""
+		return "", errRemoved
+	case err != nil && p.host != "":
+		p.asked = time.Now()
+		return p.host, nil
+	case err != nil:
+		return "", err
+	}
+	p.host, p.asked = host, time.Now()
+	return host, nil
+}
+
+// certificateOf gives the certificate a request came with, as good at a time.
+// That its sender has the key the handshake has shown.
+func (s *Server) certificateOf(r *http.Request, at time.Time) (*x509.Certificate, error) {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return nil, errNoCertificate
+	}
+	leaf := r.TLS.PeerCertificates[0]
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: s.auth.pool(), CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
+	if err != nil {
+		return nil, errExpired
+	}
+	return leaf, nil
+}
+
+// lateCertificateOf is certificateOf for one that may have ended not too long
+// ago.
+func (s *Server) lateCertificateOf(r *http.Request) (*x509.Certificate, error) {
+	now := time.Now()
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		if end := r.TLS.PeerCertificates[0].NotAfter; now.After(end) && now.Before(end.Add(lateRenewal)) {
+			now = end
+		}
+	}
+	return s.certificateOf(r, now)
+}
+
+// keyOf reads a request for a certificate and checks that its sender has the key.
+func keyOf(csr []byte) (*ecdsa.PublicKey, []byte, error) {
+	c, err := x509.ParseCertificateRequest(csr)
+	if err == nil {
+		err = c.CheckSignature()
+	}
+	if err != nil {
+		return nil, nil, server.Errorf(server.ErrInvalid, "The certificate request is damaged: %s.", err)
+	}
+	key, ok := c.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return nil, nil, server.Errorf(server.ErrInvalid, "The certificate request is for a key of a kind that is not used here.")
+	}
+	return key, keyHash(c.RawSubjectPublicKeyInfo), nil
+}

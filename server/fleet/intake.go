@@ -1,0 +1,100 @@
+package fleet
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"paas/scheduler/agent"
+	"paas/server"
+)
+
+var errNotYet = &server.Error{ID: server.ErrUnavailable, Message: "The control plane has just begun and does not know yet what this host runs."}
+
+// done is the answer when there is nothing to say.
+type done struct{}
+
+func (s *Server) beat(w http.ResponseWriter, r *http.Request, host string) {
+	var b agent.Beat
+	err := read(w, r, maxJoin, &b)
+	if err == nil {
+		s.control.Beat(host, b)
+	}
+	s.answer(w, r, done{}, err)
+}
+
+func (s *Server) report(w http.ResponseWriter, r *http.Request, host string) {
+	var list []agent.Status
+	err := read(w, r, maxBody, &list)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(r.Context(), bodyLimit)
+		defer cancel()
+		err = s.control.Report(ctx, host, list)
+	}
+	s.answer(w, r, done{}, err)
+}
+
+// logs takes lines. Those of a batch that comes again are taken from where the
+// log ends.
+func (s *Server) logs(w http.ResponseWriter, r *http.Request, host string) {
+	var b logBatch
+	err := read(w, r, maxBody, &b)
+	if err == nil && !s.known.ready(host) {
+		err = errNotYet
+	}
+	if err == nil {
+		if lines := s.own(host, b); len(lines) > 0 {
+			s.control.Log(lines)
+		}
+	}
+	s.answer(w, r, done{}, err)
+}
+
+// own gives the lines of the host's own instances; others are dropped.
+func (s *Server) own(host string, b logBatch) []agent.Line {
+	cursors := map[string]time.Time{}
+	lines := make([]agent.Line, 0, len(b.Lines))
+	for _, l := range b.Lines {
+		o, ok := s.known.find(host, l.Instance)
+		if !ok {
+			continue
+		}
+		if b.Again {
+			if _, asked := cursors[l.Instance]; !asked {
+				cursors[l.Instance] = s.control.LogCursor(l.Instance)
+			}
+			if !l.At.After(cursors[l.Instance]) {
+				continue
+			}
+		}
+		lines = append(lines, agent.Line{AppID: o.appID, Instance: l.Instance, Name: o.name, At: l.At, Text: string(l.Text), Platform: l.Platform})
+	}
+	return lines
+}
+
+func (s *Server) cursor(w http.ResponseWriter, r *http.Request, host string) {
+	id := r.URL.Query().Get("instance")
+	if !s.known.ready(host) {
+		s.answer(w, r, nil, errNotYet)
+		return
+	}
+	var at time.Time
+	if _, ok := s.known.find(host, id); ok {
+		at = s.control.LogCursor(id)
+	}
+	s.answer(w, r, at, nil)
+}
+
+func (s *Server) usage(w http.ResponseWriter, r *http.Request, host string) {
+	var b usageBatch
+	err := read(w, r, maxBody, &b)
+	if err == nil {
+		b.Usage = slices.DeleteFunc(b.Usage, func(u agent.Usage) bool {
+			o, ok := s.known.find(host, u.Instance)
+			return !ok || o.appID != u.AppID || o.name != u.Name
+		})
+		s.control.Usage(host, b.At, b.Usage)
+	}
+	s.answer(w, r, done{}, err)
+}

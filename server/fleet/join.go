@@ -1,0 +1,138 @@
+package fleet
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"paas/server"
+)
+
+// join makes a host of somebody with a token.
+func (s *Server) join(w http.ResponseWriter, r *http.Request) {
+	reply, err := s.admit(w, r)
+	s.answer(w, r, reply, err)
+}
+
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*joinReply, error) {
+	from, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil || !s.joins.allow(from, time.Now()) {
+		return nil, server.Errorf(server.ErrRate, "Too many tries to join from %s. Nothing was changed; try again in a minute.", from)
+	}
+	var q joinRequest
+	if err := read(w, r, maxJoin, &q); err != nil {
+		return nil, err
+	}
+	if err := q.check(); err != nil {
+		return nil, err
+	}
+	key, hash, err := keyOf(q.CSR)
+	if err != nil {
+		return nil, err
+	}
+	id, name, err := s.hosts.Join(r.Context(), q.machine(hash))
+	if err != nil {
+		return nil, err
+	}
+	cert, err := s.auth.host(id, key, s.cfg.CertificateLife)
+	if err != nil {
+		return nil, err
+	}
+	s.log.Info("a host joined", "host", id, "name", name, "addr", q.Addr, "remote", r.RemoteAddr)
+	return &joinReply{Host: id, Name: name, SignKey: s.auth.sign.Public().(ed25519.PublicKey), Certificate: cert.Raw}, nil
+}
+
+// announceHost takes what an agent says of its machine when it begins.
+func (s *Server) announceHost(w http.ResponseWriter, r *http.Request, host string) {
+	var q joinRequest
+	err := read(w, r, maxJoin, &q)
+	if err == nil {
+		err = q.check()
+	}
+	if err == nil {
+		err = s.hosts.Announce(r.Context(), host, q.machine(nil))
+	}
+	s.answer(w, r, done{}, err)
+}
+
+func (q joinRequest) machine(key []byte) server.Join {
+	return server.Join{Token: q.Token, Arch: q.Arch, MilliCPU: q.MilliCPU, Memory: q.Memory, Addr: q.Addr, Agent: q.Agent, Engine: q.Engine, Key: key}
+}
+
+func (q joinRequest) check() error {
+	addr, err := netip.ParseAddr(q.Addr)
+	if err != nil || addr.IsUnspecified() || addr.IsMulticast() {
+		return server.Errorf(server.ErrInvalid, "%q is not an address to reach instances at. Nothing was changed; give the machine's private one with --addr.", q.Addr)
+	}
+	const longest = 100
+	if q.MilliCPU <= 0 || q.Memory <= 0 || q.Arch == "" || max(len(q.Arch), len(q.Agent), len(q.Engine)) > longest {
+		return server.Errorf(server.ErrInvalid, "The machine does not say what it has. Nothing was changed.")
+	}
+	return nil
+}
+
+// renew gives a host a new certificate for the key it has.
+func (s *Server) renew(w http.ResponseWriter, r *http.Request) {
+	reply, err := s.prolong(w, r)
+	s.answer(w, r, reply, err)
+}
+
+func (s *Server) prolong(w http.ResponseWriter, r *http.Request) (*joinReply, error) {
+	leaf, err := s.lateCertificateOf(r)
+	if err != nil {
+		return nil, err
+	}
+	host, err := s.hostOf(r.Context(), leaf)
+	if err != nil {
+		return nil, err
+	}
+	var q joinRequest
+	if err := read(w, r, maxJoin, &q); err != nil {
+		return nil, err
+	}
+	key, hash, err := keyOf(q.CSR)
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(hash, keyHash(leaf.RawSubjectPublicKeyInfo)) {
+		return nil, server.Errorf(server.ErrInvalid, "The request is for another key than the one of the certificate.")
+	}
+	cert, err := s.auth.host(host, key, s.cfg.CertificateLife)
+	if err != nil {
+		return nil, err
+	}
+	return &joinReply{Certificate: cert.Raw}, nil
+}
+
+// limiter bounds how often an address may try something in a minute.
+type limiter struct {
+	most int
+
+	mu    sync.Mutex
+	began time.Time
+	tries map[string]int
+}
+
+// limiterRoom bounds its memory: when more addresses come in a minute, the
+// others wait for the next.
+const limiterRoom = 10000
+
+func newLimiter(most int) *limiter { return &limiter{most: most, tries: map[string]int{}} }
+
+func (l *limiter) allow(from string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.began) > time.Minute {
+		l.began = now
+		clear(l.tries)
+	}
+	if l.tries[from] == 0 && len(l.tries) >= limiterRoom {
+		return false
+	}
+	l.tries[from]++
+	return l.tries[from] <= l.most
+}

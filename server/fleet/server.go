@@ -1,0 +1,228 @@
+package fleet
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"sync"
+	"time"
+
+	"paas/scheduler/agent"
+	"paas/server"
+)
+
+// Hosts is what the control plane knows of hosts; server.Fleet is one.
+type Hosts interface {
+	// Join makes a host of one that has a token. The same token with the same
+	// key gives the same host again.
+	Join(ctx context.Context, j server.Join) (hostID, name string, err error)
+	// HostByKey gives the host of a key; ErrNotFound when there is none any more.
+	HostByKey(ctx context.Context, keyHash []byte) (hostID string, err error)
+	// Announce notes what an agent says of its machine when it starts.
+	Announce(ctx context.Context, hostID string, j server.Join) error
+}
+
+// Config says where agents come to and what they get there.
+type Config struct {
+	Addr     string // to listen on; port 0 takes a free one
+	Registry Registry
+	// Epoch grows with each change of who leads, 0 while this process does not:
+	// then no sets are sent.
+	Epoch func() int64
+	// CertificateLife is how long a host's certificate is good, 24 h when zero.
+	CertificateLife time.Duration
+	// JoinsPerMinute is how many tries one address has, 20 when zero.
+	JoinsPerMinute int
+	// MaxConns is how many connections are open at once, 20,000 when zero.
+	MaxConns int
+}
+
+// Registry is where hosts' images come from.
+type Registry struct {
+	URL            string // http://127.0.0.1:5500
+	User, Password string
+}
+
+// Server is the control plane's door for agents.
+type Server struct {
+	cfg     Config
+	auth    *Authority
+	control agent.Control
+	hosts   Hosts
+	log     *slog.Logger
+
+	ln       net.Listener
+	srv      *http.Server
+	stop     context.CancelFunc // ends the streams
+	pull     *httputil.ReverseProxy
+	joins    *limiter
+	known    *known
+	sessions *sessions
+	seq      sequence
+}
+
+// New opens the listener.
+func New(cfg Config, auth *Authority, control agent.Control, hosts Hosts, log *slog.Logger) (*Server, error) {
+	if cfg.CertificateLife == 0 {
+		cfg.CertificateLife = leafLife
+	}
+	if cfg.JoinsPerMinute == 0 {
+		cfg.JoinsPerMinute = 20
+	}
+	if cfg.MaxConns == 0 {
+		cfg.MaxConns = 20000
+	}
+	pull, err := newPull(cfg.Registry, log)
+	if err != nil {
+		return nil, fmt.Errorf("the address for hosts: %w", err)
+	}
+	ln, err := net.Listen("tcp", cfg.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("the address for hosts: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	s := &Server{cfg: cfg, auth: auth, control: control, hosts: hosts, log: log, ln: newBounded(ln, cfg.MaxConns), stop: stop,
+		pull: pull, joins: newLimiter(cfg.JoinsPerMinute), known: newKnown(), sessions: newSessions()}
+	protocols := new(http.Protocols)
+	protocols.SetHTTP2(true)
+	s.srv = &http.Server{
+		Handler:           s.routes(),
+		Protocols:         protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: 2000, SendPingTimeout: pingAfter, PingTimeout: pingLimit},
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    16 << 10,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       func(ctx context.Context, _ net.Conn) context.Context { return withPeer(ctx) },
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // strangers' handshakes
+		TLSConfig: &tls.Config{
+			MinVersion:     tls.VersionTLS13,
+			GetCertificate: auth.certificate,
+			// Who has none can join; all else looks at it, see identify.
+			ClientAuth: tls.RequestClientCert,
+		},
+	}
+	return s, nil
+}
+
+// Addr is where it listens.
+func (s *Server) Addr() net.Addr { return s.ln.Addr() }
+
+// Run serves until ctx ends. Agents come back by themselves, so nobody is
+// waited for longer than a moment.
+func (s *Server) Run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- s.srv.ServeTLS(s.ln, "", "") }()
+	var err error
+	select {
+	case <-ctx.Done():
+		s.stop()
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		if s.srv.Shutdown(limited) != nil {
+			err = s.srv.Close()
+		}
+		<-served
+	case err = <-served:
+		s.stop()
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST /v1/join", s.join)
+	mux.HandleFunc("POST /v1/renew", s.renew)
+	mux.HandleFunc("POST /v1/announce", s.forHost(s.announceHost))
+	mux.HandleFunc("POST /v1/beat", s.forHost(s.beat))
+	mux.HandleFunc("GET /v1/assignments", s.forHost(s.assignments))
+	mux.HandleFunc("POST /v1/report", s.forHost(s.report))
+	mux.HandleFunc("POST /v1/logs", s.forHost(s.logs))
+	mux.HandleFunc("GET /v1/cursor", s.forHost(s.cursor))
+	mux.HandleFunc("POST /v1/usage", s.forHost(s.usage))
+	mux.HandleFunc("GET /v1/sessions", s.forHost(s.offer))
+	mux.HandleFunc("POST /v1/sessions/{id}", s.forHost(s.session))
+	mux.HandleFunc("/v2/", s.forHost(s.images))
+	return mux
+}
+
+// read takes a message of at most limit bytes, in bounded time.
+func read(w http.ResponseWriter, r *http.Request, limit int64, v any) error {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyLimit)) // HTTP/2 knows it
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return server.Errorf(server.ErrTooLarge, "The message is larger than %d bytes.", limit)
+	case err != nil:
+		return server.Errorf(server.ErrInvalid, "The message broke off.")
+	}
+	if err := json.Unmarshal(text, v); err != nil {
+		return server.Errorf(server.ErrInvalid, "The message is no JSON of the expected kind: %s.", err)
+	}
+	return nil
+}
+
+// answer sends v, or what err means.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, v any, err error) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(bodyLimit)) // HTTP/2 knows it
+	w.Header().Set("Content-Type", "application/json")
+	if err == nil {
+		_ = json.NewEncoder(w).Encode(v) // the other end has gone when it fails
+		return
+	}
+	var told *server.Error
+	if !errors.As(err, &told) {
+		if r.Context().Err() == nil {
+			s.log.Warn("a host's request failed", "path", r.URL.Path, "remote", r.RemoteAddr, "err", err)
+		}
+		told = server.Errorf(server.ErrUnavailable, "The control plane cannot do that now.")
+	}
+	w.WriteHeader(told.ID.Status())
+	_ = json.NewEncoder(w).Encode(problem{ID: string(told.ID), Message: told.Error()}) // as above
+}
+
+// bounded closes connections beyond a limit at once.
+type bounded struct {
+	net.Listener
+	slots chan struct{}
+}
+
+func newBounded(l net.Listener, most int) net.Listener {
+	return &bounded{Listener: l, slots: make(chan struct{}, most)}
+}
+
+func (b *bounded) Accept() (net.Conn, error) {
+	for {
+		c, err := b.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		select {
+		case b.slots <- struct{}{}:
+			return &boundedConn{Conn: c, free: sync.OnceFunc(func() { <-b.slots })}, nil
+		default:
+			_ = c.Close() // the agent tries again
+		}
+	}
+}
+
+type boundedConn struct {
+	net.Conn
+	free func()
+}
+
+func (c *boundedConn) Close() error {
+	c.free()
+	return c.Conn.Close()
+}
