@@ -22,6 +22,8 @@ import (
 //	shell          its input a line at a time; ends by SIGHUP, not by SIGTERM
 //	file P         the content of a file
 //	spoil P        why a file cannot be written
+//	reach ADDR…    which TCP addresses let themselves be connected to, a line each
+//	lookup NAME    the address of a name
 //
 // and those that need a container:
 //
@@ -33,6 +35,7 @@ func tools() map[string]func(Process, context.Context) int {
 	return map[string]func(Process, context.Context) int{
 		"cat": Process.cat, "sum": Process.sum, "head": Process.head, "both": Process.both, "size": Process.size, "shell": Process.shell,
 		"file": Process.file, "spoil": Process.spoil, "hold": Process.hold, "brood": Process.brood, "wrap": Process.wrap, "leave": Process.leave,
+		"reach": Process.reach, "lookup": Process.lookup,
 	}
 }
 

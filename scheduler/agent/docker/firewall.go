@@ -27,6 +27,7 @@ type firewall struct {
 	allow   []netip.Prefix
 	log     *slog.Logger
 
+	every   time.Duration
 	lock    chan struct{} // held while the tables are read and written
 	checked time.Time     // guarded by lock, as all below
 	told    string        // the last complaint
@@ -43,13 +44,13 @@ type table struct {
 }
 
 func newFirewall(cluster string, allow []netip.Prefix, log *slog.Logger) *firewall {
-	return &firewall{cluster: cluster, allow: allow, log: log, lock: make(chan struct{}, 1), tables: []*table{
+	return &firewall{every: firewallEvery, cluster: cluster, allow: allow, log: log, lock: make(chan struct{}, 1), tables: []*table{
 		{tool: "iptables", family: v4}, {tool: "ip6tables", family: v6},
 	}}
 }
 
 // ensure makes the rules stand. It is called before a container starts and
-// with every survey, and looks at most each firewallEvery.
+// with every survey, and looks at most each w.every.
 func (w *firewall) ensure(ctx context.Context, starting bool) {
 	select {
 	case w.lock <- struct{}{}:
@@ -57,7 +58,7 @@ func (w *firewall) ensure(ctx context.Context, starting bool) {
 	case <-ctx.Done():
 		return
 	}
-	if time.Since(w.checked) < firewallEvery {
+	if time.Since(w.checked) < w.every {
 		return
 	}
 	here, err := bridgesHere(bridgePrefix(w.cluster))

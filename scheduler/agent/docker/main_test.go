@@ -45,7 +45,8 @@ const (
 // The images of the tests, by digest in a registry of our own.
 var (
 	registryHost string
-	imageProg    string // ENTRYPOINT /prog
+	registryDoor http.Handler // the registry, for listeners of other addresses
+	imageProg    string       // ENTRYPOINT /prog
 	imageNoCmd   string
 	imageUser    string // as 1000:1000
 	serial       atomic.Int64
@@ -56,6 +57,9 @@ var (
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	if os.Getenv(insideEnv) != "" {
+		return inside()
+	}
 	dir, err := os.MkdirTemp("", "agent-docker-test")
 	check(err)
 	defer os.RemoveAll(dir)
@@ -71,14 +75,15 @@ func run(m *testing.M) int {
 		check(err)
 	}
 	open := registry.New(registry.Logger(log.New(io.Discard, "", 0)))
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	registryDoor = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if u, p, _ := r.BasicAuth(); u != user || p != secret {
 			w.Header().Set("WWW-Authenticate", `Basic realm="test"`)
 			http.Error(w, "who are you", http.StatusUnauthorized)
 			return
 		}
 		open.ServeHTTP(w, r)
-	}))
+	})
+	s := httptest.NewServer(registryDoor)
 	defer s.Close()
 	registryHost = strings.TrimPrefix(s.URL, "http://")
 	layer, err := layerOf(bin)

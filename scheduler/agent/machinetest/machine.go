@@ -27,6 +27,7 @@ type Lab struct {
 	Gateway  string // "10.91.7.1"
 	Internet string // "203.0.113.7"
 
+	name string // of its interface
 	dir  string
 	slot int
 	next int
@@ -69,13 +70,20 @@ func New(t testing.TB) *Lab {
 		}
 	})
 	l := &Lab{dir: dir, slot: slot, Gateway: fmt.Sprintf("10.91.%d.1", slot), Internet: fmt.Sprintf("203.0.113.%d", slot+1)}
-	name := fmt.Sprintf("lab%d", slot)
-	run(t, "ip", "link", "add", name, "type", "bridge")
-	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", name).Run() })
-	run(t, "ip", "addr", "add", l.Gateway+"/32", "dev", name)
-	run(t, "ip", "addr", "add", l.Internet+"/32", "dev", name)
-	run(t, "ip", "link", "set", name, "up")
+	l.name = fmt.Sprintf("lab%d", slot)
+	run(t, "ip", "link", "add", l.name, "type", "bridge")
+	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", l.name).Run() })
+	run(t, "ip", "addr", "add", l.Gateway+"/32", "dev", l.name)
+	run(t, "ip", "addr", "add", l.Internet+"/32", "dev", l.name)
+	run(t, "ip", "link", "set", l.name, "up")
 	return l
+}
+
+// Address makes the machine of the tests answer at one more address.
+func (l *Lab) Address(t testing.TB, addr string) string {
+	t.Helper()
+	run(t, "ip", "addr", "add", addr+"/32", "dev", l.name)
+	return addr
 }
 
 // Network is the lab's private network.

@@ -1,0 +1,95 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"paas/scheduler/agent"
+)
+
+func TestRules(t *testing.T) {
+	dns := []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fd00::2")}
+	r := newRules("one", v4, []netip.Prefix{netip.MustParsePrefix("10.7.0.9/16"), netip.MustParsePrefix("fd00::/8")}, dns)
+	text := r.restore()
+	for _, want := range []string{
+		"*filter\n:" + r.input + " - [0:0]\n:" + r.forward + " - [0:0]\n",
+		"-A " + r.forward + " -d 10.0.0.2/32 -p udp -m udp --dport 53 -j RETURN\n",
+		"-A " + r.input + " -d 10.7.0.0/16 -j RETURN\n",
+		"-A " + r.forward + " -d 169.254.0.0/16 -j REJECT --reject-with icmp-admin-prohibited\n",
+		"-A " + r.input + " -j REJECT --reject-with icmp-admin-prohibited\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %q:\n%s", want, text)
+		}
+	}
+	if strings.Contains(text, "fd00") {
+		t.Errorf("IPv6 among IPv4:\n%s", text)
+	}
+	if text := newRules("one", v6, nil, dns).restore(); !strings.Contains(text, "-d fd00::2/128 -p tcp") || !strings.Contains(text, "-d ::/0 -j REJECT --reject-with icmp6-adm-prohibited") {
+		t.Error(text)
+	}
+	other := newRules("two", v4, nil, nil)
+	if other.bridges == r.bridges || other.input == r.input {
+		t.Errorf("two clusters share %s, %s", r.bridges, r.input)
+	}
+	if n := bridgeName("one", "paas-x"); len(n) != 15 || !strings.HasPrefix(n, strings.TrimSuffix(r.bridges, "+")) || n == bridgeName("one", "paas-y") {
+		t.Errorf("a bridge is called %q", n)
+	}
+}
+
+func TestRulesAreRemovedInOrder(t *testing.T) {
+	lines := strings.Split(`-P INPUT ACCEPT
+-N DOCKER-USER
+-N PAAS-zzz1-FWD
+-N PAAS-zzz1-IN
+-N PAAS-other
+-A INPUT -i paaszzz1+ -j PAAS-zzz1-IN
+-A DOCKER-USER -i paaszzz1+ -j PAAS-zzz1-FWD
+-A DOCKER-USER -j RETURN
+-A PAAS-zzz1-IN -j REJECT --reject-with icmp-admin-prohibited`, "\n")
+	want := []string{"-D INPUT -i paaszzz1+ -j PAAS-zzz1-IN", "-D DOCKER-USER -i paaszzz1+ -j PAAS-zzz1-FWD",
+		"-F PAAS-zzz1-FWD", "-X PAAS-zzz1-FWD", "-F PAAS-zzz1-IN", "-X PAAS-zzz1-IN"}
+	var got []string
+	for _, c := range abandoned(lines) {
+		got = append(got, strings.Join(c, " "))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	if forwardParent(lines) != "DOCKER-USER" || forwardParent(lines[:1]) != "FORWARD" {
+		t.Error("packets are met in the wrong chain")
+	}
+}
+
+// Without the tool it is said once, and nothing fails.
+func TestFirewallWithoutTool(t *testing.T) {
+	var said bytes.Buffer
+	w := newFirewall("one", nil, slog.New(slog.NewTextHandler(&said, nil)))
+	w.every = 0
+	for _, table := range w.tables {
+		table.tool = "paas-no-such-tool"
+	}
+	for range 3 {
+		w.complain(w.apply(context.Background()))
+	}
+	if n := strings.Count(said.String(), "is not installed"); n < 1 || strings.Count(said.String(), "\n") != 1 {
+		t.Errorf("said %d times:\n%s", n, &said)
+	}
+	w.ensure(context.Background(), true) // no bridge of this cluster is here
+	if !strings.Contains(said.String(), "network namespace") {
+		t.Error(said.String())
+	}
+}
+
+func TestPublishRefusesEverywhere(t *testing.T) {
+	for _, addr := range []string{"0.0.0.0", "::", "224.0.0.1"} {
+		if err := (&spec{}).publish(netip.MustParseAddr(addr), agent.Assignment{Name: "web.1", Port: 80}); err == nil {
+			t.Errorf("published on %s", addr)
+		}
+	}
+}
