@@ -2,6 +2,7 @@
 -- has not been heard of for the lease's time, by the database's clock; its
 -- instances are then replaced elsewhere, and what it still runs is stopped when
 -- it is back, because no assignment names it any more.
+-- A host that has joined and was never heard of has seen_at -infinity.
 alter table hosts
   add state        text not null default 'ready' check (state in ('ready', 'lost')),
   add local        boolean not null default false, -- the control plane's own machine
@@ -19,6 +20,8 @@ alter table hosts
   add steady_at    timestamptz not null default '-infinity', -- takes nothing new before: it came back from being lost
   add losses       integer not null default 0; -- in a row, each soon after the one before
 create unique index hosts_key on hosts (key_hash);
+-- seen_at is written twice a second: room in each page keeps that off the indexes.
+alter table hosts set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
 -- One command joins one host, once.
 create table host_tokens (
@@ -31,6 +34,8 @@ create table host_tokens (
   used_at    timestamptz,
   created_at timestamptz not null default now()
 );
+
+create index host_tokens_host on host_tokens (host);
 
 -- Who may do what only one may. epoch grows with every change of owner: what a
 -- former owner still sends is told by it.

@@ -2,14 +2,30 @@ package server
 
 import (
 	"context"
+	"crypto/sha256"
 	"log/slog"
+	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
 	"paas/scheduler/agent"
 )
 
-// Fleet is the hosts as the control plane hears of them.
+// Defaults of FleetConfig.
+const (
+	hostLease  = 2500 * time.Millisecond
+	flushEvery = 500 * time.Millisecond
+)
+
+// LossMemory is how long a loss counts as one of those that happen together: a
+// dead machine that nobody removes must not keep the others' loss from being seen.
+const LossMemory = 10 * time.Minute
+
+// Fleet is the hosts as the control plane hears of them. It declares lost those
+// that are silent, while this process leads, with two doubts: nobody is lost
+// before everybody had the time to be heard (grace), nor when so many are
+// silent at once that it is rather this process that hears nothing (guard).
 type Fleet struct {
 	cfg   FleetConfig
 	store FleetStore
@@ -18,6 +34,12 @@ type Fleet struct {
 
 	mu    sync.Mutex
 	beats map[string]heard // by host, until they are written
+
+	// Below: owned by Run alone.
+	epoch   int64
+	since   time.Time // beats were written without a gap since then; zero: they were not
+	last    time.Time // round
+	alarmed bool
 }
 
 // heard is the newest beat of a host.
@@ -28,40 +50,82 @@ type heard struct {
 
 // NewFleet makes it; from then on the beats that control takes go there.
 func NewFleet(cfg FleetConfig, store FleetStore, control *Control, bell *Bell, log *slog.Logger) *Fleet {
+	if cfg.Lease == 0 {
+		cfg.Lease = hostLease
+	}
+	if cfg.Flush == 0 {
+		cfg.Flush = flushEvery
+	}
+	if cfg.Grace == 0 {
+		cfg.Grace = 2 * cfg.Lease // an agent that has lost its connection needs some of it to be back
+	}
 	f := &Fleet{cfg: cfg, store: store, bell: bell, log: log, beats: map[string]heard{}}
-	control.beatTo(f)
+	if control != nil {
+		control.beatTo(f)
+	}
 	return f
 }
 
-var errNotYet = Errorf(ErrUnavailable, "This is not there yet.")
+// Join makes a host of a machine. A token is good for one machine; the same
+// token with the same key again gives the same host.
+func (f *Fleet) Join(ctx context.Context, j Join) (hostID, name string, err error) {
+	if !strings.HasPrefix(j.Token, hostTokenPrefix) || mistyped(hostTokenPrefix, j.Token) {
+		return "", "", &Error{ID: ErrUnauthorized, Message: "The token is mistyped: it is not one of those that paas hosts:add gives. The machine has not joined."}
+	}
+	if err := j.check(); err != nil {
+		return "", "", err
+	}
+	if len(j.Key) != sha256.Size {
+		return "", "", Errorf(ErrInvalid, "The agent's key is not told by its SHA-256. The machine has not joined.")
+	}
+	if hostID, name, err = f.store.JoinHost(ctx, hashOf(j.Token), j); err != nil {
+		return "", "", err
+	}
+	f.log.Info("host joined", "host", name, "addr", j.Addr, "arch", j.Arch, "agent", j.Agent, "engine", j.Engine)
+	return hostID, name, nil
+}
 
-// Join makes a host of a machine.
-func (f *Fleet) Join(_ context.Context, _ Join) (hostID, name string, err error) {
-	return "", "", errNotYet
+// check looks at what an agent says of its machine.
+func (j Join) check() error {
+	const longest = 100
+	switch {
+	case j.MilliCPU <= 0 || j.Memory <= 0:
+		return Errorf(ErrInvalid, "The machine has told no CPUs or no memory. Nothing was changed.")
+	case j.Arch == "" || len(j.Arch) > longest || len(j.Agent) > longest || len(j.Engine) > longest || strings.ContainsFunc(j.Arch+j.Agent+j.Engine, func(r rune) bool { return printable(r) < 0 }):
+		return Errorf(ErrInvalid, "The machine's architecture and the versions of its agent and engine must be told in at most %d printable characters each. Nothing was changed.", longest)
+	}
+	if _, err := netip.ParseAddr(j.Addr); err != nil {
+		return Errorf(ErrInvalid, "The machine's private address %q is no IP address. Nothing was changed.", j.Addr)
+	}
+	return nil
 }
 
 // Announce notes what an agent says of its machine when it starts: capacity,
 // address and versions.
-func (f *Fleet) Announce(_ context.Context, _ string, _ Join) error { return errNotYet }
+func (f *Fleet) Announce(ctx context.Context, hostID string, j Join) error {
+	if err := j.check(); err != nil {
+		return err
+	}
+	return f.store.AnnounceHost(ctx, hostID, j)
+}
 
 // HostByKey finds the host whose agent has that key (the SHA-256 of its public
 // half); one that was removed is ErrNotFound.
-func (f *Fleet) HostByKey(_ context.Context, _ []byte) (hostID string, err error) {
-	return "", errNotYet
+func (f *Fleet) HostByKey(ctx context.Context, keyHash []byte) (hostID string, err error) {
+	return f.store.HostByKey(ctx, keyHash)
 }
 
-// RenewKey replaces the key of a host's agent.
-func (f *Fleet) RenewKey(_ context.Context, _ string, _, _ []byte) error { return errNotYet }
+// RenewKey replaces the key of a host's agent. Said again it changes nothing.
+func (f *Fleet) RenewKey(ctx context.Context, hostID string, from, to []byte) error {
+	if len(to) != sha256.Size {
+		return Errorf(ErrInvalid, "The agent's new key is not told by its SHA-256. Nothing was changed.")
+	}
+	return f.store.RenewHostKey(ctx, hostID, from, to)
+}
 
 // Beat notes that a host was heard of.
 func (f *Fleet) Beat(hostID string, b agent.Beat) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.beats[hostID] = heard{at: time.Now(), engine: b.Engine}
-}
-
-// Run writes beats and declares hosts lost until ctx ends.
-func (f *Fleet) Run(ctx context.Context) error {
-	<-ctx.Done()
-	return nil
 }

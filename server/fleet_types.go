@@ -24,6 +24,7 @@ type FleetAddress struct {
 type FleetConfig struct {
 	Lease time.Duration // a host that is not heard of for longer is lost; 2.5 s
 	Flush time.Duration // beats are written this often; 500 ms
+	Grace time.Duration // every host is given this long to be heard, after a start and after each gap; twice Lease
 	// Epoch is of the leader's lease while this process holds it, else 0: only
 	// then hosts are declared lost. Nil: never.
 	Epoch func() int64
@@ -42,7 +43,7 @@ type Pulse struct {
 	Drained []string // names of hosts whose drain has met its deadline
 	Hosts   int      // all but those that are lost for long
 	Remote  int      // of them, those that are not the control plane's own
-	Silent  int      // of Remote, those that are not heard of
+	Silent  int      // of Remote, those not heard of for half of the lease: they may be vanishing together
 	Overdue []string // ids of those that are not heard of and not lost yet
 	// Next is until the next one is, if it is not heard of; 0: there is none.
 	Next time.Duration

@@ -2,6 +2,25 @@ package server
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"time"
+)
+
+// MaxLabels is how many labels a host may have.
+const MaxLabels = 50
+
+// hostTokenLife is how long a machine may take to join.
+const hostTokenLife = time.Hour
+
+const hostTokenPrefix = "paashost_"
+
+var (
+	hostName   = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$`)
+	labelName  = regexp.MustCompile(`^[a-z0-9._/-]{1,63}$`)
+	labelValue = regexp.MustCompile(`^[A-Za-z0-9._/-]{0,63}$`)
 )
 
 // Host finds a host by name or id, for everyone who is signed in.
@@ -10,34 +29,153 @@ func (s *Service) Host(ctx context.Context, actor Actor, name string) (HostRow, 
 	if err != nil {
 		return HostRow{}, err
 	}
-	for _, h := range rows {
-		if h.Name == name || h.ID == name {
-			return h, nil
-		}
+	i := slices.IndexFunc(rows, func(h HostRow) bool { return h.Name == name || h.ID == name })
+	if i < 0 {
+		return HostRow{}, &Error{ID: ErrNotFound, Message: "Couldn't find that host.", Next: "See which there are: paas hosts"}
 	}
-	return HostRow{}, &Error{ID: ErrNotFound, Message: "Couldn't find that host.", Next: "See which there are: paas hosts"}
+	return rows[i], nil
 }
 
-// AddHost invites one machine. Admins only, as all that changes hosts.
-func (s *Service) AddHost(_ context.Context, actor Actor, _ string, _ map[string]string) (HostInvitation, error) {
+// AddHost invites one machine, for an hour. An invitation of the same name that
+// was not used is void. Admins only, as all that changes hosts.
+func (s *Service) AddHost(ctx context.Context, actor Actor, name string, labels map[string]string) (HostInvitation, error) {
 	if err := allowAdmin(actor, "add hosts"); err != nil {
 		return HostInvitation{}, err
 	}
-	return HostInvitation{}, errNotYet
+	if !hostName.MatchString(name) {
+		return HostInvitation{}, Errorf(ErrInvalid, "Host name %q must start and end with a letter or digit, hold only lower-case letters, digits, dots and dashes, and be 1 to 63 characters long. Nothing was changed.", name)
+	}
+	if err := checkLabels(labels); err != nil {
+		return HostInvitation{}, err
+	}
+	var at FleetAddress
+	if s.cfg.Fleet != nil {
+		at = s.cfg.Fleet()
+	}
+	if at.Addr == "" {
+		return HostInvitation{}, &Error{ID: ErrUnavailable, Message: "No other machine can join: the control plane has no address for agents. Nothing was changed.",
+			Next: "Start it with one: paas standalone --fleet :8443"}
+	}
+	i := HostInvitation{Host: name, Token: newSecret(hostTokenPrefix), Fleet: at.Addr, CA: at.CA}
+	var err error
+	i.ExpiresAt, err = s.store.InviteHost(ctx, HostToken{Hash: hashOf(i.Token), Host: name, Labels: labels, Actor: actor.Email, Life: hostTokenLife})
+	if err != nil {
+		return HostInvitation{}, err
+	}
+	return i, nil
 }
 
-// ChangeHost labels, cordons, drains.
-func (s *Service) ChangeHost(_ context.Context, actor Actor, _ string, _ HostChange) (HostRow, error) {
+func checkLabels(labels map[string]string) error {
+	if len(labels) > MaxLabels {
+		return Errorf(ErrInvalid, "A host has at most %d labels. Nothing was changed.", MaxLabels)
+	}
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
+		if err := checkLabel(k, labels[k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkLabel(name, value string) error {
+	if !labelName.MatchString(name) {
+		return Errorf(ErrInvalid, "Label %q must be 1 to 63 lower-case letters, digits and . _ / -, as in zone=a. Nothing was changed.", name)
+	}
+	if !labelValue.MatchString(value) {
+		return Errorf(ErrInvalid, "Value %q of label %s must be at most 63 letters, digits and . _ / -. Nothing was changed.", value, name)
+	}
+	return nil
+}
+
+// ChangeHost labels, cordons and drains a host, and says what of it is kept
+// from instances. The apps concerned are looked at at once.
+func (s *Service) ChangeHost(ctx context.Context, actor Actor, name string, c HostChange) (HostRow, error) {
 	if err := allowAdmin(actor, "change hosts"); err != nil {
 		return HostRow{}, err
 	}
-	return HostRow{}, errNotYet
+	if err := c.check(); err != nil {
+		return HostRow{}, err
+	}
+	h, err := s.Host(ctx, actor, name)
+	if err != nil {
+		return HostRow{}, err
+	}
+	if err := s.store.ChangeHost(ctx, h.ID, actor.Email, c); err != nil {
+		return HostRow{}, err
+	}
+	return s.Host(ctx, actor, h.ID)
 }
 
-// RemoveHost forgets a host.
-func (s *Service) RemoveHost(_ context.Context, actor Actor, _ string, _ bool) (HostRow, error) {
+const longestDrain = 7 * 24 * time.Hour
+
+func (c HostChange) check() error {
+	drains := c.Drain != nil && *c.Drain
+	switch {
+	case len(c.Labels) == 0 && len(c.Unset) == 0 && c.Cordon == nil && c.Drain == nil && c.KeptCPU == nil && c.KeptMemory == nil:
+		return Errorf(ErrInvalid, "There is nothing to change: give labels, cordon, drain or what is kept. Nothing was changed.")
+	case drains && c.Cordon != nil && !*c.Cordon:
+		return Errorf(ErrInvalid, "A host that is drained takes nothing new: it cannot be uncordoned at the same time. Nothing was changed.")
+	case c.Deadline != 0 && !drains:
+		return Errorf(ErrInvalid, "Only a drain has a deadline. Nothing was changed.")
+	case c.Deadline < 0 || c.Deadline > longestDrain:
+		return Errorf(ErrInvalid, "The deadline of a drain is at most %d hours. Nothing was changed.", longestDrain/time.Hour)
+	case c.KeptCPU != nil && *c.KeptCPU < 0, c.KeptMemory != nil && *c.KeptMemory < 0:
+		return Errorf(ErrInvalid, "What is kept of a host cannot be less than nothing. Nothing was changed.")
+	}
+	for _, k := range c.Unset {
+		if err := checkLabel(k, ""); err != nil {
+			return err
+		}
+	}
+	return checkLabels(c.Labels)
+}
+
+// RemoveHost forgets a host, and gives it as it was. One that still has dynos
+// is refused without force; with it they start elsewhere at once, and whatever
+// of them the machine still runs is its own. The control plane's own machine
+// cannot be removed.
+func (s *Service) RemoveHost(ctx context.Context, actor Actor, name string, force bool) (HostRow, error) {
 	if err := allowAdmin(actor, "remove hosts"); err != nil {
 		return HostRow{}, err
 	}
-	return HostRow{}, errNotYet
+	h, err := s.Host(ctx, actor, name)
+	if err != nil {
+		return HostRow{}, err
+	}
+	return h, s.store.RemoveHost(ctx, h.ID, actor.Email, force)
+}
+
+// noteHosts says of each host what its state does not.
+func noteHosts(rows []HostRow, now time.Time) {
+	census, silent := Pulse{}, 0
+	for i := range rows {
+		h := &rows[i]
+		if h.SeenAt.IsZero() || h.State == HostLost && now.Sub(h.LostAt) > LossMemory {
+			continue
+		}
+		census.Hosts++
+		if h.Local {
+			continue
+		}
+		census.Remote++
+		if h.Silent(now) || h.State == HostLost {
+			silent++
+		}
+	}
+	census.Silent = silent
+	for i := range rows {
+		rows[i].Note = rows[i].note(census, now)
+	}
+}
+
+func (h HostRow) note(census Pulse, now time.Time) string {
+	switch {
+	case h.SeenAt.IsZero():
+		return "joined, but its agent has not been heard of yet: start it there with paas agent"
+	case h.State == HostLost || h.Local || !h.Silent(now):
+		return ""
+	case census.doubtful():
+		return fmt.Sprintf("not heard of, and not declared lost: %d of %d hosts are silent at once, so the control plane or its network is suspected. If they are gone for good: paas hosts:remove %s --force", census.Silent, census.Remote, h.Name)
+	}
+	return "not heard of"
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"time"
 )
 
 // sees is the account whose apps an actor may look at, as stores take it: ""
@@ -54,6 +55,7 @@ func (s *Service) Hosts(ctx context.Context, actor Actor) ([]HostRow, error) {
 		}
 		h.Used = use
 	}
+	noteHosts(rows, time.Now())
 	return rows, nil
 }
 

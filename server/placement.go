@@ -2,34 +2,125 @@ package server
 
 import (
 	"context"
+	"slices"
+	"strings"
+	"time"
 
 	"paas/scheduler"
 )
 
+// maxConstraints is how many constraints an app may have.
+const maxConstraints = 20
+
 // Placement is where an app's instances may be.
 func (s *Service) Placement(ctx context.Context, actor Actor, ident string) (scheduler.Placement, error) {
-	_, err := s.App(ctx, actor, ident)
+	app, err := s.App(ctx, actor, ident)
 	if err != nil {
 		return scheduler.Placement{}, err
 	}
-	return scheduler.Placement{}, errNotYet
+	return s.store.Placement(ctx, app.ID)
 }
 
 // SetPlacement says where an app's instances may be. Those that are elsewhere
-// are replaced, start-first.
-func (s *Service) SetPlacement(ctx context.Context, actor Actor, ident string, _ scheduler.Placement) (scheduler.Placement, error) {
-	_, err := s.app(ctx, actor, ident, PermOperate)
+// are replaced, start-first; what no host satisfies waits, and says so.
+func (s *Service) SetPlacement(ctx context.Context, actor Actor, ident string, p scheduler.Placement) (scheduler.Placement, error) {
+	app, err := s.app(ctx, actor, ident, PermOperate)
 	if err != nil {
 		return scheduler.Placement{}, err
 	}
-	return scheduler.Placement{}, errNotYet
+	if err := checkPlacement(p); err != nil {
+		return scheduler.Placement{}, err
+	}
+	if err := s.store.SetPlacement(ctx, app.ID, actor.Email, p); err != nil {
+		return scheduler.Placement{}, err
+	}
+	return s.store.Placement(ctx, app.ID)
 }
 
-// Why says of an instance, by name or id, where it is or why it is nowhere.
-func (s *Service) Why(ctx context.Context, actor Actor, ident, _ string) (Why, error) {
-	_, err := s.App(ctx, actor, ident)
+func checkPlacement(p scheduler.Placement) error {
+	if len(p.Constraints) > maxConstraints {
+		return Errorf(ErrInvalid, "An app has at most %d constraints. Nothing was changed.", maxConstraints)
+	}
+	for i, c := range p.Constraints {
+		if err := checkLabel(c.Label, c.Value); err != nil {
+			return err
+		}
+		if slices.Contains(p.Constraints[:i], c) {
+			return Errorf(ErrInvalid, "The constraint %s is given twice. Nothing was changed.", spellConstraint(c))
+		}
+	}
+	if p.Spread == "" {
+		return nil
+	}
+	return checkLabel(p.Spread, "")
+}
+
+func spellConstraint(c scheduler.Constraint) string {
+	if c.Not {
+		return c.Label + "!=" + c.Value
+	}
+	return c.Label + "=" + c.Value
+}
+
+// SpellPlacement is a placement in words: "zone=a disk!=slow spread by rack".
+func SpellPlacement(p scheduler.Placement) string {
+	var words []string
+	for _, c := range p.Constraints {
+		words = append(words, spellConstraint(c))
+	}
+	if p.Spread != "" {
+		words = append(words, "spread by "+p.Spread)
+	}
+	if p.Unique {
+		words = append(words, "unique per host")
+	}
+	if len(words) == 0 {
+		return "anywhere"
+	}
+	return strings.Join(words, " ")
+}
+
+// Why says of an instance, by name or id, where it is or why it is nowhere:
+// what each host says to one like it.
+func (s *Service) Why(ctx context.Context, actor Actor, ident, name string) (Why, error) {
+	app, err := s.App(ctx, actor, ident)
 	if err != nil {
 		return Why{}, err
 	}
-	return Why{}, errNotYet
+	list, err := s.store.Instances(ctx, app.ID)
+	if err != nil {
+		return Why{}, err
+	}
+	in, ok := namedInstance(list, name)
+	if !ok {
+		return Why{}, &Error{ID: ErrNotFound, Message: "Couldn't find that dyno.", Next: "See which there are: paas ps -a " + app.Name}
+	}
+	snap, err := s.store.Snapshot(ctx, app.ID)
+	if err != nil {
+		return Why{}, err
+	}
+	snap.State.Now = time.Now()
+	w := Why{Instance: in, Reason: in.Reason, Refusals: scheduler.Explain(snap.State, in.ID)}
+	for _, h := range snap.State.Hosts {
+		if h.ID == in.HostID {
+			w.Host = h.Name
+		}
+	}
+	return w, nil
+}
+
+// namedInstance finds an instance by id or name. Two may have one name while one takes
+// the other's place: the one that waits for a host is asked about, else the newest.
+func namedInstance(list []Instance, name string) (found Instance, ok bool) {
+	for _, in := range list {
+		switch {
+		case in.ID == name:
+			return in, true
+		case instanceName(in.Type, in.Ordinal) != name:
+		case !ok, in.State == string(scheduler.Pending),
+			found.State != string(scheduler.Pending) && in.CreatedAt.After(found.CreatedAt):
+			found, ok = in, true
+		}
+	}
+	return found, ok
 }

@@ -18,6 +18,9 @@ type ReconcilerConfig struct {
 	DrainLimit time.Duration // how long a draining instance is waited for
 	Tick       time.Duration // every app is looked at this often, to be sure
 	Hosts      func(app string) []string
+	// Epoch is of the leader's lease that plans are made under; nil: none is
+	// asked for.
+	Epoch func() int64
 }
 
 // Reconciler makes what runs look like what is wanted: for each app that
@@ -142,13 +145,13 @@ func (r *Reconciler) look(ctx context.Context, id string) bool {
 		r.observe(&snap)
 		d := scheduler.Plan(snap.State)
 		delete(r.wakeAt, id)
-		if !d.WakeAt.IsZero() {
-			r.wakeAt[id] = d.WakeAt
+		if at := r.wake(snap, d); !at.IsZero() {
+			r.wakeAt[id] = at
 		}
 		if len(d.Ops) == 0 {
 			return true
 		}
-		err = r.store.Commit(ctx, id, snap.App.Revision, d.Ops)
+		err = r.store.Commit(ctx, id, snap.App.Revision, r.epoch(), d.Ops)
 		if err != nil && !errors.Is(err, ErrStale) {
 			r.warn(ctx, "commit plan", id, err)
 			return false
@@ -156,6 +159,27 @@ func (r *Reconciler) look(ctx context.Context, id string) bool {
 	}
 	r.log.Warn("plan does not come to rest", "app", id)
 	return false
+}
+
+// wake is when to look at an app again though nothing has told of it: when the
+// plan says so, and for what waits for a host as soon as one more takes it.
+func (r *Reconciler) wake(snap Snapshot, d scheduler.Decision) time.Time {
+	pending := slices.ContainsFunc(snap.State.Instances, func(in scheduler.Instance) bool { return in.State == scheduler.Pending })
+	if !pending || snap.Settled == 0 {
+		return d.WakeAt
+	}
+	settled := snap.State.Now.Add(snap.Settled)
+	if d.WakeAt.IsZero() || settled.Before(d.WakeAt) {
+		return settled
+	}
+	return d.WakeAt
+}
+
+func (r *Reconciler) epoch() int64 {
+	if r.cfg.Epoch == nil {
+		return 0
+	}
+	return r.cfg.Epoch()
 }
 
 func (r *Reconciler) warn(ctx context.Context, step, app string, err error) {
@@ -174,12 +198,16 @@ func (r *Reconciler) observe(snap *Snapshot) {
 	}
 }
 
-// routes are the app's host names with every web instance that is up,
-// whichever release it is of: the plan says who stays.
+// routes are the app's host names with every web instance that is up on a host
+// that is not lost, whichever release it is of: the plan says who stays.
 func (r *Reconciler) routes(ctx context.Context, snap Snapshot) []router.Route {
 	targets := []router.Target{}
+	lost := map[string]bool{}
+	for _, h := range snap.State.Hosts {
+		lost[h.ID] = h.Lost
+	}
 	for _, in := range snap.State.Instances {
-		if in.Type == webType && in.State == scheduler.Up {
+		if in.Type == webType && in.State == scheduler.Up && !lost[in.Host] {
 			targets = append(targets, router.Target{ID: in.ID, Name: snap.Names[in.ID], Addr: snap.Addrs[in.ID], Release: snap.Versions[in.ID]})
 		}
 	}

@@ -16,9 +16,9 @@ var ErrStale = errors.New("changed meanwhile")
 // ErrBusy says that another deploy of the app holds the rollout slot.
 var ErrBusy = errors.New("another release of this app is rolling out")
 
-// ErrLost says that a deploy is no longer this worker's: its lease ended and
-// another took it, or it is final.
-var ErrLost = errors.New("the deploy has another owner")
+// ErrLost says that a deploy or a lease is no longer this process's: its time
+// ended and another took it, or it is final.
+var ErrLost = errors.New("it has another owner")
 
 // Store is Postgres. Each method is one transaction; each change of state
 // carries its event and tells listeners in the same transaction.
@@ -44,6 +44,9 @@ type Store interface {
 	MetricsStore
 	SignInStore
 	OverviewStore
+	HostAdminStore
+	FleetStore
+	LeaseStore
 }
 
 // AccountStore keeps people and their tokens.
@@ -196,14 +199,18 @@ type Snapshot struct {
 	Formed   map[string]int    // wanted by type
 	Domains  []string          // host names people gave the app
 	Crashing bool              // no web instance is up, and some have crashed
+	// Settled is how long until the next of the hosts that settle takes new
+	// instances; 0: none does.
+	Settled time.Duration
 }
 
 // ReconcileStore is what the loop reads and commits.
 type ReconcileStore interface {
 	AppIDs(ctx context.Context) ([]string, error)
 	Snapshot(ctx context.Context, appID string) (Snapshot, error)
-	// Commit applies a plan if the app is still at revision, else ErrStale.
-	Commit(ctx context.Context, appID string, revision int64, ops []scheduler.Op) error
+	// Commit applies a plan if the app is still at revision, else ErrStale. An
+	// epoch that is not 0 must be that of the leader's lease, else ErrLost.
+	Commit(ctx context.Context, appID string, revision, epoch int64, ops []scheduler.Op) error
 	// Listen calls fn for each notice until ctx ends; after a lost connection
 	// it calls fn with NoticeAll, since notices may have been missed.
 	Listen(ctx context.Context, fn func(topic string)) error
@@ -212,6 +219,7 @@ type ReconcileStore interface {
 
 // HostStore is what agents need.
 type HostStore interface {
+	// EnsureHost registers the control plane's own machine, by name.
 	EnsureHost(ctx context.Context, h scheduler.Host) (scheduler.Host, error)
 	Assigned(ctx context.Context, hostID string) ([]Placed, error)
 	Report(ctx context.Context, hostID string, s []agent.Status) ([]Transition, error)

@@ -12,21 +12,39 @@ import (
 	"paas/server"
 )
 
-const hostQuery = `select h.id::text, h.name, h.arch, h.milli_cpu, h.memory, coalesce(u.milli_cpu, 0)::bigint, coalesce(u.memory, 0)::bigint, coalesce(u.n, 0)::int
+// What a host reserves for itself is not there for instances. One that has
+// joined and was not heard of yet takes nothing, like one that settles.
+const hostQuery = `select h.id::text, h.name, h.arch, h.milli_cpu - h.kept_cpu, h.memory - h.kept_memory,
+	coalesce(u.milli_cpu, 0)::bigint, coalesce(u.memory, 0)::bigint, coalesce(u.n, 0)::int,
+	h.labels, h.state = 'lost', h.cordoned, h.draining, h.steady_at > now() or h.seen_at = '-infinity'
 	from hosts h left join (select host_id, sum(milli_cpu) milli_cpu, sum(memory) memory, count(*) n from instances
 		where state <> 'crashed' group by host_id) u on u.host_id = h.id `
 
 func scanHost(row pgx.CollectableRow) (h scheduler.Host, err error) {
-	err = row.Scan(&h.ID, &h.Name, &h.Arch, &h.MilliCPU, &h.Memory, &h.UsedMilliCPU, &h.UsedMemory, &h.Instances)
+	err = row.Scan(&h.ID, &h.Name, &h.Arch, &h.MilliCPU, &h.Memory, &h.UsedMilliCPU, &h.UsedMemory, &h.Instances,
+		&h.Labels, &h.Lost, &h.Cordoned, &h.Draining, &h.Settling)
 	return h, err
 }
 
-// EnsureHost registers a host by name or notes its new capacity.
+// EnsureHost registers the machine of the control plane by name or notes its
+// new capacity. One that it had under another name is a host like others from
+// then on: when nothing is heard of it, it is lost.
 func (s *Store) EnsureHost(ctx context.Context, h scheduler.Host) (scheduler.Host, error) {
-	err := s.pool.QueryRow(ctx, `insert into hosts (name, arch, milli_cpu, memory) values ($1, $2, $3, $4)
-		on conflict (name) do update set arch = $2, milli_cpu = $3, memory = $4, seen_at = now() returning id::text`,
-		h.Name, h.Arch, h.MilliCPU, h.Memory).Scan(&h.ID)
-	return h, known(err)
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		err := tx.QueryRow(ctx, `insert into hosts (name, arch, milli_cpu, memory, local) values ($1, $2, $3, $4, true)
+			on conflict (name) do update set arch = $2, milli_cpu = $3, memory = $4, seen_at = now(), local = true, state = 'ready',
+				kept_cpu = least(hosts.kept_cpu, $3 - 1), kept_memory = least(hosts.kept_memory, $4 - 1)
+			where hosts.key_hash is null returning id::text`, h.Name, h.Arch, h.MilliCPU, h.Memory).Scan(&h.ID)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return server.Errorf(server.ErrConflict, "Another machine has joined as the host %s, which is the name of this one.", h.Name)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `update hosts set local = false where local and name <> $1`, h.Name)
+		return err
+	})
+	return h, err
 }
 
 // Assigned lists the instances a host is to run or stop, with what it must

@@ -7,7 +7,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"paas/scheduler"
 	"paas/server"
 )
 
@@ -62,30 +61,7 @@ func (s *Store) StopInstance(ctx context.Context, appID, id, actor string) error
 		if _, err := tx.Exec(ctx, `select 1 from apps where id = $1 for update`, uuidOf(appID)); err != nil {
 			return err
 		}
-		in, err := one(ctx, tx, scanInstance, "instance", instanceQuery+`where i.app_id = $1 and i.id = $2 and not i.one_off`, uuidOf(appID), uuidOf(id))
-		if err != nil {
-			return err
-		}
-		op := scheduler.Op{Kind: scheduler.OpStop, Instance: in.ID}
-		switch {
-		case in.State == string(scheduler.Pending) || in.State == string(scheduler.Crashed):
-			op.Kind = scheduler.OpDrop
-		case in.State == string(scheduler.Up) && in.Type == "web":
-			op.Kind = scheduler.OpDrain
-		}
-		host, err := s.apply(ctx, tx, appID, op)
-		if err != nil {
-			return err
-		}
-		if host != "" {
-			if err := notify(ctx, tx, server.HostTopic(host)); err != nil {
-				return err
-			}
-		}
-		if err := event(ctx, tx, appID, "", actor, "instance.stop", fmt.Sprintf("%s.%d", in.Type, in.Ordinal)); err != nil {
-			return err
-		}
-		return touch(ctx, tx, appID)
+		return s.stopInstance(ctx, tx, appID, id, actor, "")
 	})
 }
 

@@ -60,9 +60,28 @@ func (s *Store) HostRows(ctx context.Context, accountID string) ([]server.HostRo
 	}
 	return many(ctx, s.pool, func(row pgx.CollectableRow) (h server.HostRow, err error) {
 		var dynos []dyno
-		err = row.Scan(&h.ID, &h.Name, &h.Arch, &h.MilliCPU, &h.Memory, &h.ReservedCPU, &h.ReservedBytes, &h.SeenAt, &h.Others, &dynos)
+		var seen, lost, steady, until infTime
+		var state string
+		var cordoned, draining, settling bool
+		err = row.Scan(&h.ID, &h.Name, &h.Arch, &h.MilliCPU, &h.Memory, &h.ReservedCPU, &h.ReservedBytes, &seen, &h.Others, &dynos,
+			&state, &h.Local, &cordoned, &draining, &settling, &h.Labels, &h.Addr, &h.Agent, &h.Engine, &h.KeptCPU, &h.KeptMemory, &lost, &steady, &until)
 		for _, d := range dynos {
 			h.Dynos = append(h.Dynos, server.HostDyno(d))
+		}
+		h.SeenAt, h.LostAt, h.SteadyAt, h.DrainUntil = seen.Time, lost.Time, steady.Time, until.Time
+		switch {
+		case state == string(server.HostLost):
+			h.State = server.HostLost
+		case draining && len(h.Dynos)+h.Others == 0:
+			h.State = server.HostDrained
+		case draining:
+			h.State = server.HostDraining
+		case cordoned:
+			h.State = server.HostCordoned
+		case settling:
+			h.State = server.HostSettling
+		default:
+			h.State = server.HostReady
 		}
 		return h, err
 	}, `with placed as (select i.*, p.name as app, r.version,
@@ -73,6 +92,8 @@ func (s *Store) HostRows(ctx context.Context, accountID string) ([]server.HostRo
 			coalesce(sum(i.memory) filter (where i.state <> 'crashed'), 0)::bigint,
 			h.seen_at, count(*) filter (where not i.seen)::int,
 			coalesce(jsonb_agg(jsonb_build_object('App', i.app, 'Type', i.type, 'State', i.state, 'Size', i.size, 'Ordinal', i.ordinal,
-				'Release', i.version, 'Memory', i.memory) order by i.app, i.type, i.ordinal, i.created_at) filter (where i.seen), '[]')
+				'Release', i.version, 'Memory', i.memory) order by i.app, i.type, i.ordinal, i.created_at) filter (where i.seen), '[]'),
+			h.state, h.local, h.cordoned, h.draining, h.steady_at > now() or h.seen_at = '-infinity', h.labels, h.addr, h.agent, h.engine,
+			h.kept_cpu, h.kept_memory, coalesce(h.lost_at, '-infinity'), h.steady_at, h.drain_until
 		from hosts h left join placed i on i.host_id = h.id group by h.id order by h.name`, accountID)
 }

@@ -105,7 +105,7 @@ func TestHostsTellNoNamesOfOthers(t *testing.T) {
 		}
 		return rows[0]
 	}
-	if r := look(bob); r.State(time.Now()) != "silent" || r.Used != nil {
+	if r := look(bob); !r.Silent(time.Now()) || r.Used != nil {
 		t.Errorf("not heard of for an hour: %+v", r)
 	}
 	meter.Usage(h.host.ID, time.Now(), []agent.Usage{{AppID: h.app.ID, Name: "web.1", MilliCPU: 70, Memory: 1 << 20}, {AppID: uuid.NewString(), Name: "web.3", MilliCPU: 30, Memory: 1 << 20}})
@@ -114,7 +114,7 @@ func TestHostsTellNoNamesOfOthers(t *testing.T) {
 		sees, more int
 	}{{server.Actor{Account: h.user}, 3, 0}, {bob, 1, 2}, {h.person("nobody@example.com"), 0, 3}} {
 		r := look(c.who)
-		if len(r.Dynos) != c.sees || r.Others != c.more || r.ReservedBytes != 3<<20 || r.ReservedCPU != 150 || r.State(time.Now()) != "up" ||
+		if len(r.Dynos) != c.sees || r.Others != c.more || r.ReservedBytes != 3<<20 || r.ReservedCPU != 150 || r.Silent(time.Now()) || r.State != server.HostReady || !r.Local ||
 			r.Used == nil || *r.Used != (server.HostUse{MilliCPU: 100, Memory: 2 << 20}) {
 			t.Errorf("%s sees %+v %+v", c.who.Email, r, r.Used)
 		}

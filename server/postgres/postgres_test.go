@@ -294,8 +294,8 @@ func TestPlanIsCommittedOnlyAgainstItsRevision(t *testing.T) {
 	if len(plan.Ops) != 1 || plan.Ops[0].Kind != scheduler.OpStart {
 		t.Fatalf("plan %+v", plan.Ops)
 	}
-	w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, plan.Ops))
-	if err := w.Commit(w.ctx, w.app.ID, snap.App.Revision, plan.Ops); !errors.Is(err, server.ErrStale) {
+	w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, 0, plan.Ops))
+	if err := w.Commit(w.ctx, w.app.ID, snap.App.Revision, 0, plan.Ops); !errors.Is(err, server.ErrStale) {
 		t.Fatalf("the same plan again: %v, want ErrStale", err)
 	}
 	list, err := w.Instances(w.ctx, w.app.ID)
@@ -310,7 +310,7 @@ func (w *world) start() string {
 	w.t.Helper()
 	snap, err := w.Snapshot(w.ctx, w.app.ID)
 	w.must(err)
-	w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, scheduler.Plan(snap.State).Ops))
+	w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, 0, scheduler.Plan(snap.State).Ops))
 	list, err := w.Instances(w.ctx, w.app.ID)
 	w.must(err)
 	return list[len(list)-1].ID
@@ -356,10 +356,10 @@ func TestStoppedInstanceIsForgotten(t *testing.T) {
 	w.report(id, agent.Up)
 	snap, err := w.Snapshot(w.ctx, w.app.ID)
 	w.must(err)
-	w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, []scheduler.Op{{Kind: scheduler.OpDrain, Instance: id}}))
+	w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, 0, []scheduler.Op{{Kind: scheduler.OpDrain, Instance: id}}))
 	snap, err = w.Snapshot(w.ctx, w.app.ID)
 	w.must(err)
-	w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, []scheduler.Op{{Kind: scheduler.OpStop, Instance: id}}))
+	w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, 0, []scheduler.Op{{Kind: scheduler.OpStop, Instance: id}}))
 	if ts := w.report(id, agent.Stopped); len(ts) != 1 || ts[0].To != "down" {
 		t.Fatalf("transitions %+v", ts)
 	}

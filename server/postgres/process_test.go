@@ -54,7 +54,7 @@ func (w *world) running(states ...agent.State) string {
 	w.live(w.roll("one", "aaaaaaaa"), "one")
 	snap, err := w.Snapshot(w.ctx, w.app.ID)
 	w.must(err)
-	w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, scheduler.Plan(snap.State).Ops))
+	w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, 0, scheduler.Plan(snap.State).Ops))
 	list, err := w.Instances(w.ctx, w.app.ID)
 	w.must(err)
 	for _, s := range states {
@@ -79,7 +79,7 @@ func TestStopIsTold(t *testing.T) {
 	}
 	snap, err := w.Snapshot(w.ctx, w.app.ID)
 	w.must(err)
-	w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, []scheduler.Op{{Kind: scheduler.OpStop, Instance: id}}))
+	w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, 0, []scheduler.Op{{Kind: scheduler.OpStop, Instance: id}}))
 	for _, step := range []struct {
 		status agent.Status
 		to     string
@@ -104,7 +104,7 @@ func TestRestartForgivesCrashes(t *testing.T) {
 		w.must(err)
 		snap.State.Now = time.Now()
 		ops := scheduler.Plan(snap.State).Ops
-		w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, ops))
+		w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, 0, ops))
 		return ops
 	}
 	for n := 1; n <= 2; n++ { // the first restart comes at once, then there is a pause

@@ -54,7 +54,7 @@ func (w *world) placed() {
 		if len(plan.Ops) == 0 {
 			return
 		}
-		w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, plan.Ops))
+		w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, 0, plan.Ops))
 	}
 	w.t.Fatal("the plan does not come to rest")
 }

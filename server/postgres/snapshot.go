@@ -35,10 +35,19 @@ func (s *Store) Snapshot(ctx context.Context, appID string) (server.Snapshot, er
 		if snap.Domains, err = many(ctx, tx, pgx.RowTo[string], `select hostname from domains where app_id = $1 order by hostname`, appID); err != nil {
 			return err
 		}
-		snap.State.Hosts, err = many(ctx, tx, scanHost, hostQuery+`order by h.name`)
-		return err
+		return s.loadHosts(ctx, tx, &snap)
 	})
 	return snap, known(err)
+}
+
+// loadHosts reads all hosts and where the app's instances may be.
+func (s *Store) loadHosts(ctx context.Context, tx pgx.Tx, snap *server.Snapshot) (err error) {
+	if snap.State.Hosts, err = many(ctx, tx, scanHost, hostQuery+`order by h.name`); err != nil {
+		return err
+	}
+	// The fraction keeps whoever waits that long from being early.
+	return tx.QueryRow(ctx, `select placement, coalesce(1000 * extract(epoch from (select min(steady_at) from hosts where steady_at > now()) - now()) + 1, 0)::bigint * 1000000
+		from apps where id = $1`, snap.App.ID).Scan(&snap.State.Placement, &snap.Settled)
 }
 
 // loadTarget finds what shall run: the release of the rolling deploy, else
@@ -134,9 +143,13 @@ func (s *Store) loadInstances(ctx context.Context, tx pgx.Tx, snap *server.Snaps
 	return rows.Err()
 }
 
-// Commit applies a plan to the app it was made from.
-func (s *Store) Commit(ctx context.Context, appID string, revision int64, ops []scheduler.Op) error {
+// Commit applies a plan to the app it was made from. An epoch that is not 0
+// must be the leader's.
+func (s *Store) Commit(ctx context.Context, appID string, revision, epoch int64, ops []scheduler.Op) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error {
+		if err := leads(ctx, tx, epoch); err != nil {
+			return err
+		}
 		var now int64
 		err := tx.QueryRow(ctx, `select revision from apps where id = $1 for update`, appID).Scan(&now)
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && now != revision {
@@ -181,8 +194,11 @@ func (s *Store) apply(ctx context.Context, tx pgx.Tx, appID string, op scheduler
 			and state in ('assigned', 'starting', 'up', 'draining') returning host_id::text`, op.Instance)
 		return firstHost(rows, qerr)
 	case scheduler.OpDrop:
-		rows, qerr := tx.Query(ctx, `delete from instances where id = $1 and state in ('pending', 'crashed') returning coalesce(host_id::text, '')`, op.Instance)
+		rows, qerr := tx.Query(ctx, `delete from instances where id = $1 and (state in ('pending', 'crashed')
+			or `+onLostHost+`) returning coalesce(host_id::text, '')`, op.Instance)
 		return firstHost(rows, qerr)
+	case scheduler.OpLose:
+		return s.lose(ctx, tx, op.Instance)
 	}
 	return "", fmt.Errorf("no such operation")
 }
@@ -200,8 +216,8 @@ func firstHost(rows pgx.Rows, err error) (string, error) {
 
 func (s *Store) start(ctx context.Context, tx pgx.Tx, appID string, op scheduler.Op) error {
 	if op.Replaces != "" {
-		tag, err := tx.Exec(ctx, `delete from instances where id = $1 and state = 'crashed'`, op.Replaces)
-		if err != nil || tag.RowsAffected() == 0 {
+		gone, err := s.replaced(ctx, tx, appID, op.Replaces)
+		if err != nil || !gone {
 			return err
 		}
 	}
