@@ -70,6 +70,8 @@ func TestChecks(t *testing.T) {
 		{"no git", checkGit(noTool), Fail, "apt-get install git"},
 		{"ssh", checkSSH(toolFacts{version: "OpenSSH_9.2p1 Debian-2"}), OK, "9.2p1"},
 		{"no ssh", checkSSH(noTool), Warn, "openssh-client"},
+		{"firewall", checkFirewall(toolFacts{version: "-P INPUT ACCEPT"}), OK, "iptables"},
+		{"no firewall", checkFirewall(toolFacts{err: errors.New("permission denied")}), Warn, "only apps you trust: permission denied"},
 		{"postgres", checkPostgres(toolFacts{path: "/b", version: "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"}), OK, "15.18"},
 		{"postgres old", checkPostgres(toolFacts{version: "postgres (PostgreSQL) 13.9"}), Fail, "14 or newer"},
 		{"no postgres", checkPostgres(noTool), Warn, "apt-get install postgresql"},

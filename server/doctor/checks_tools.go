@@ -74,6 +74,19 @@ func checkBuildkitd(f toolFacts) Result {
 	return r
 }
 
+// checkFirewall: without the tables every app reaches this machine and what is
+// private around it.
+func checkFirewall(f toolFacts) Result {
+	r := Result{Check: "firewall of the apps", Status: OK, Found: "iptables can be read"}
+	if f.err == nil {
+		return r
+	}
+	r.Status, r.Found = Warn, "iptables cannot be used"
+	r.Cause = "apps can reach this machine, its cloud's metadata and private networks; run only apps you trust: " + f.err.Error()
+	r.Next = "apt-get install iptables, and run paas as root"
+	return r
+}
+
 // buildFacts is what paas was built from.
 type buildFacts struct {
 	goVersion string

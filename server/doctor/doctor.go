@@ -76,6 +76,7 @@ func Run(ctx context.Context, cfg Config) Report {
 	add(checkEngine(engine), checkCgroup(engine), checkRunc(engine), checkContainerd(engine))
 	add(checkOverlay(engine, readFilesystems()))
 	add(checkGit(askVersion(ctx, cfg, "git", "--version")), checkSSH(askVersion(ctx, cfg, "ssh", "-V")))
+	add(checkFirewall(askVersion(ctx, cfg, "iptables", "-w", "5", "-S", "INPUT")))
 	add(checkPostgres(findPostgres(ctx, cfg)))
 	add(checkBuildkitd(findBuildkitd(cfg)))
 	add(checkDataDir(data), checkDisk(statDisk(data.nearest)), checkMemory(readMemory()))

@@ -20,21 +20,21 @@ import (
 )
 
 // askVersion runs a program with the argument that makes it print its version.
-func askVersion(ctx context.Context, cfg Config, name string, arg string) toolFacts {
+func askVersion(ctx context.Context, cfg Config, name string, args ...string) toolFacts {
 	path, err := exec.LookPath(name)
 	if err != nil {
 		return toolFacts{err: errors.New(name + " is not in PATH")}
 	}
-	return versionOf(ctx, cfg, path, arg)
+	return versionOf(ctx, cfg, path, args...)
 }
 
-func versionOf(ctx context.Context, cfg Config, path, arg string) toolFacts {
+func versionOf(ctx context.Context, cfg Config, path string, args ...string) toolFacts {
 	ctx, cancel := context.WithTimeout(ctx, cfg.Timeout)
 	defer cancel()
 	// ssh prints its version to standard error.
-	out, err := exec.CommandContext(ctx, path, arg).CombinedOutput()
+	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
 	if err != nil {
-		return toolFacts{path: path, err: fmt.Errorf("run %s %s: %w", path, arg, err)}
+		return toolFacts{path: path, err: fmt.Errorf("run %s %s: %w", path, strings.Join(args, " "), err)}
 	}
 	first, _, _ := strings.Cut(string(out), "\n")
 	return toolFacts{path: path, version: strings.TrimSpace(first)}
