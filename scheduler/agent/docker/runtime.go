@@ -166,7 +166,6 @@ type Capacity struct {
 	CPUs   int
 	Memory int64  // bytes
 	Arch   string // as images name it: "amd64", "arm64"
-	Engine string // its version, "20.10.24"
 	Engine string // version of the engine
 }
 
