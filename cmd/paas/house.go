@@ -57,6 +57,7 @@ type house struct {
 	ssh     *gitd.Server
 	api     *httpd.Server
 	runtime *docker.Runtime
+	fleet   fleetParts
 }
 
 // floor runs parts until its context ends; the first that fails ends it.
@@ -101,7 +102,7 @@ func newHouse(ctx context.Context, s settings, data *dataDir, log *slog.Logger) 
 // open starts everything, the router first: from its snapshot it serves apps
 // while the rest is still starting.
 func (h *house) open() error {
-	steps := []func(context.Context) error{h.tryAddresses, h.openLogs, h.openRouter, h.openRegistry, h.openPostgres, h.openStore,
+	steps := []func(context.Context) error{h.tryAddresses, h.openLogs, h.openRouter, h.openRegistry, h.openPostgres, h.openStore, h.openLeader,
 		h.openBuilder, h.openServer, h.openAgent, h.openDoors, h.openDashboard}
 	for _, step := range steps {
 		if err := step(h.services.ctx); err != nil {
@@ -115,7 +116,7 @@ func (h *house) open() error {
 // tryAddresses finds one that is taken before anything is started.
 func (h *house) tryAddresses(ctx context.Context) error {
 	for _, a := range []struct{ flag, addr string }{{"--http", h.s.http}, {"--https", h.s.https}, {"--ssh", h.s.ssh},
-		{"--api", h.s.api}, {"--registry", h.s.registry}} {
+		{"--api", h.s.api}, {"--registry", h.s.registry}, {"--fleet", h.s.fleet.addr}} {
 		if a.addr == "" || a.flag == "--registry" && h.s.externalRegistry != "" {
 			continue
 		}
@@ -240,14 +241,15 @@ func (h *house) openServer(ctx context.Context) (err error) {
 		h.store, h.repos, h, h.keyring, h.traffic, h.bell, h.logs, h.log)
 	h.services.run("pipeline", p.Run)
 	r := server.NewReconciler(server.ReconcilerConfig{DrainLimit: h.s.drainTimeout + 5*time.Second, Tick: 5 * time.Second,
-		Hosts: func(app string) []string { return []string{app + "." + h.s.domain} }}, h.store, h.keyring, h.traffic, h.bell, h.log)
-	h.services.run("reconcile", r.Run)
+		Hosts: func(app string) []string { return []string{app + "." + h.s.domain} }, Epoch: h.fleet.leader.Epoch}, h.store, h.keyring, h.traffic, h.bell, h.log)
 	h.services.run("meter", func(ctx context.Context) error { return h.meter.Run(ctx, h.store) })
-	h.services.run("cron", server.NewScheduler(server.SchedulerConfig{Size: h.s.sizes[0].Name, Tick: time.Second,
-		Late: 5 * time.Minute}, h.store, h.bell, h.log).Run)
+	crons := server.NewScheduler(server.SchedulerConfig{Size: h.s.sizes[0].Name, Tick: time.Second,
+		Late: 5 * time.Minute}, h.store, h.bell, h.log)
+	h.services.run("leader", func(ctx context.Context) error { return h.fleet.leader.Run(ctx, r.Run, crons.Run) })
 	h.service, err = server.NewService(ctx, server.ServiceConfig{TokenLife: 90 * 24 * time.Hour,
 		MaxSlots: server.Slots(h.s.pool, subnetBits), Domain: h.s.domain, Sizes: h.s.sizes,
-		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }, Keys: h.data.keyFile(), Drains: &drain.Guard{Allow: h.s.drainNets}, Meter: h.meter},
+		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }, Keys: h.data.keyFile(), Drains: &drain.Guard{Allow: h.s.drainNets}, Meter: h.meter,
+		Fleet: h.fleetAddress},
 		h.store, h.repos, h.keyring, h.bell, h.sessions, h.logs, p, h.log)
 	if err != nil {
 		return err
@@ -257,7 +259,7 @@ func (h *house) openServer(ctx context.Context) (err error) {
 
 func (h *house) openAgent(context.Context) error {
 	var err error
-	h.runtime, err = docker.New(docker.Config{Socket: "unix://" + h.s.docker, Cluster: h.data.cluster, FilesDir: filesDir(h.data.cluster),
+	h.runtime, err = docker.New(docker.Config{Socket: "unix://" + h.s.docker, Cluster: h.data.cluster, FilesDir: filesDir(h.data.cluster), EgressAllow: h.s.fleet.egressNets,
 		RegistryAuth: map[string]docker.Credentials{h.images.addr: {User: h.images.auth.User, Password: h.images.auth.Password}}}, h.log)
 	if err != nil {
 		return err
@@ -267,6 +269,9 @@ func (h *house) openAgent(context.Context) error {
 		Subnets: h.s.pool, SubnetBits: subnetBits, BootTimeout: h.s.bootTimeout, Grace: h.s.stopTimeout,
 		Host: func(app string) string { return app + "." + h.s.domain }, Meter: h.meter,
 	}, h.store, h.keyring, h.bell, h.sessions, h.logs, h.log)
+	if err := h.openFleet(control); err != nil {
+		return err
+	}
 	h.services.run("agent", func(ctx context.Context) error { return h.agent(ctx, control) })
 	h.services.run("image sweep", func(ctx context.Context) error {
 		return agent.SweepImages(ctx, 10*time.Minute, control.KeptImages, h.runtime, h.log)

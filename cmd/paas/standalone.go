@@ -57,6 +57,7 @@ type settings struct {
 	sizes     []server.Size
 	drainNets []netip.Prefix
 	oidc      provider
+	fleet     fleetSettings
 }
 
 // subnetBits is the size of one app's network: 62 instances on a host.
@@ -123,6 +124,7 @@ func (s *settings) flags(cmd *cobra.Command) {
 	f.IntVar(&s.logMB, "log-mb", 100, "megabytes of log lines that are kept of an app; apps may have their own")
 	f.IntVar(&s.logRate, "log-rate", 1024, "kilobytes per second that one dyno may print for long; more is dropped and counted")
 	s.oidc.flags(cmd)
+	s.fleet.flags(cmd)
 	f.IntVar(&s.logTotalMB, "log-total-mb", 10<<10, "megabytes of log lines that are kept of all apps together")
 }
 
@@ -153,6 +155,9 @@ func (s *settings) check() error {
 		return fmt.Errorf("--size: %w", err)
 	}
 	if err := s.oidc.check(); err != nil {
+		return err
+	}
+	if err := s.fleet.check(); err != nil {
 		return err
 	}
 	return s.checkLogs()

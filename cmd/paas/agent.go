@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"paas/scheduler/agent"
+	"paas/scheduler/agent/docker"
+	"paas/server/fleet"
+)
+
+// agentSettings are the flags of `paas agent` and `paas agent join`.
+type agentSettings struct {
+	dataDir  string
+	docker   string
+	addr     string
+	registry string
+	egress   []string
+	logLevel string
+	logRate  int
+
+	egressNets []netip.Prefix
+}
+
+// agentCommand runs a host. Its machine joins first.
+func agentCommand() *cobra.Command {
+	var s agentSettings
+	cmd := &cobra.Command{
+		Use:   "agent",
+		Short: "run the apps' dynos on this machine, for a control plane elsewhere",
+		Long: `Run on this machine what the control plane assigns to it, with the local Docker
+Engine. The machine joins first, by the command that paas hosts:add prints.
+The agent dials out and opens no port towards the world. While the control
+plane is away everything goes on running. SIGTERM stops the agent; apps go on.`,
+		Args:         cobra.NoArgs,
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := s.check(cmd)
+			if err != nil {
+				return err
+			}
+			return runAgent(cmd.Context(), s, log)
+		},
+	}
+	s.flags(cmd)
+	f := cmd.Flags()
+	f.StringVar(&s.registry, "registry", "127.0.0.1:5500", "loopback address where the engine finds the apps' images")
+	f.StringArrayVar(&s.egress, "egress-allow", nil, "private network (CIDR) that apps may reach; may be repeated")
+	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.IntVar(&s.logRate, "log-rate", 1024, "kilobytes per second that one dyno may print for long; more is dropped and counted")
+	cmd.AddCommand(agentJoinCommand())
+	return cmd
+}
+
+// flags are those that joining has too.
+func (s *agentSettings) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.dataDir, "data-dir", "/var/lib/paas-agent", "directory that holds who this host is")
+	f.StringVar(&s.docker, "docker", "/var/run/docker.sock", "unix socket of the Docker Engine")
+	f.StringVar(&s.addr, "addr", "", "private address of this machine to publish dynos on (default: the one that reaches the control plane)")
+}
+
+func (s *agentSettings) check(cmd *cobra.Command) (*slog.Logger, error) {
+	if s.addr != "" {
+		if _, err := netip.ParseAddr(s.addr); err != nil {
+			return nil, usagef(cmd, "--addr %s: must be an IP address of this machine", printable(s.addr))
+		}
+	}
+	for _, c := range s.egress {
+		p, err := netip.ParsePrefix(c)
+		if err != nil {
+			return nil, usagef(cmd, "--egress-allow %s: must be a network like 10.1.2.0/24", printable(c))
+		}
+		s.egressNets = append(s.egressNets, p.Masked())
+	}
+	if s.logRate < 0 || s.logRate > 1<<20 {
+		return nil, usagef(cmd, "--log-rate must be 1 to 1048576 kilobytes per second")
+	}
+	level := slog.LevelInfo
+	if s.logLevel != "" && level.UnmarshalText([]byte(s.logLevel)) != nil {
+		return nil, usagef(cmd, "--log-level %s: must be debug, info, warn or error", printable(s.logLevel))
+	}
+	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level})), nil
+}
+
+func runAgent(ctx context.Context, s agentSettings, log *slog.Logger) error {
+	unlock, err := lockAgent(s.dataDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	id, err := fleet.ReadIdentity(s.dataDir)
+	if err != nil || !id.Joined() {
+		return fmt.Errorf("this machine has not joined a control plane: nothing was started.\nGet the command for it, where paas is logged in, with: paas hosts:add NAME")
+	}
+	addr, err := s.address(ctx, id, log)
+	if err != nil {
+		return err
+	}
+	rt, err := docker.New(docker.Config{Socket: "unix://" + s.docker, Cluster: id.Cluster, FilesDir: filesDir(id.Cluster), Publish: addr, EgressAllow: s.egressNets,
+		RegistryAuth: map[string]docker.Credentials{s.registry: {User: fleet.ProxyUser, Password: id.Password}}}, log)
+	if err != nil {
+		return err
+	}
+	defer rt.Close()
+	client, err := fleet.NewClient(fleet.ClientConfig{Dir: s.dataDir, Registry: s.registry,
+		Machine: func(ctx context.Context) (fleet.Machine, error) { return machine(ctx, rt, addr) }}, log)
+	if err != nil {
+		return err
+	}
+	proxy, err := fleet.NewProxy(client, log)
+	if err != nil {
+		return portHint(err, "--registry", s.registry)
+	}
+	a, err := agent.New(agent.Config{Host: id.Host, LogRate: s.logRate << 10, LogBurst: 2 * s.logRate << 10}, client, rt, log)
+	if err != nil {
+		return err
+	}
+	parts := newFloor(ctx)
+	parts.run("control plane", client.Run)
+	parts.run("registry", proxy.Run)
+	parts.run("agent", a.Run)
+	parts.run("image sweep", func(ctx context.Context) error {
+		if !pause(ctx, 10*time.Minute) { // which images are in use is known by then
+			return nil
+		}
+		return agent.SweepImages(ctx, 10*time.Minute, client.KeptImages, rt, log)
+	})
+	log.Info("ready", "host", id.Name, "id", id.Host, "server", id.Server, "addr", addr, "registry", s.registry, "pid", os.Getpid())
+	parts.wg.Wait()
+	return parts.failure()
+}
+
+// pause waits; false when ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// machine is what this one has for dynos: a tenth of the memory is left to
+// itself.
+func machine(ctx context.Context, rt *docker.Runtime, addr netip.Addr) (fleet.Machine, error) {
+	c, err := rt.Capacity(ctx)
+	if err != nil {
+		return fleet.Machine{}, err
+	}
+	return fleet.Machine{Arch: c.Arch, MilliCPU: int64(c.CPUs) * 1000, Memory: c.Memory / 10 * 9, Addr: addr, Agent: buildVersion(), Engine: c.Engine}, nil
+}
+
+// address is where dynos are published: as told now, as told when it joined, as
+// it is found now, or as it was found then, in case nothing is found.
+func (s *agentSettings) address(ctx context.Context, id fleet.Identity, log *slog.Logger) (netip.Addr, error) {
+	if s.addr != "" {
+		return netip.ParseAddr(s.addr)
+	}
+	if !id.Found && id.Addr.IsValid() {
+		return id.Addr, nil
+	}
+	found, err := localAddress(ctx, id.Server)
+	if err == nil {
+		return found, nil
+	}
+	if !id.Addr.IsValid() {
+		return found, fmt.Errorf("find the address of this machine: %w; nothing was started.\nGive it with --addr", err)
+	}
+	log.Warn("cannot find the address of this machine; publishing on the one it had", "addr", id.Addr, "err", err)
+	return id.Addr, nil
+}
+
+// localAddress is the one that this machine reaches the server from. Nothing
+// is sent.
+func localAddress(ctx context.Context, server string) (netip.Addr, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	c, err := new(net.Dialer).DialContext(ctx, "udp", server)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	defer c.Close()
+	a, err := netip.ParseAddrPort(c.LocalAddr().String())
+	return a.Addr().Unmap(), err
+}
+
+// lockAgent lets one agent run on a data directory. The kernel frees the lock
+// with the process.
+func lockAgent(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the agent's directory: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock the agent's directory: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, fmt.Errorf("another paas agent runs on %s; nothing was started", dir)
+	}
+	if err := f.Truncate(0); err == nil {
+		_, _ = f.WriteString(strconv.Itoa(os.Getpid()) + "\n") // for people
+	}
+	return func() { _ = f.Close() }, nil
+}

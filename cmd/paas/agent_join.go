@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"paas/scheduler/agent/docker"
+	"paas/server/fleet"
+)
+
+// agentJoinCommand makes this machine a host. It may be run again.
+func agentJoinCommand() *cobra.Command {
+	var (
+		s  agentSettings
+		ca string
+	)
+	cmd := &cobra.Command{
+		Use:   "join HOST:PORT TOKEN --ca FINGERPRINT",
+		Short: "make this machine a host of a control plane",
+		Long: `Make this machine a host. paas hosts:add NAME prints the command with its token,
+which is good once, and with the fingerprint by which the control plane is known.
+To run it twice does no harm.`,
+		Args:         cobra.ExactArgs(2),
+		SilenceUsage: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := s.check(cmd); err != nil {
+				return err
+			}
+			ca = strings.ToLower(strings.ReplaceAll(ca, ":", ""))
+			if raw, err := hex.DecodeString(ca); err != nil || len(raw) != 32 {
+				return usagef(cmd, "--ca must be the fingerprint that paas hosts:add printed, 64 hex digits")
+			}
+			if _, port, err := net.SplitHostPort(args[0]); err != nil || port == "" {
+				return usagef(cmd, "%s is no address: it is HOST:PORT of the control plane, as paas hosts:add printed it", printable(args[0]))
+			}
+			return s.join(cmd, fleet.Joining{Dir: s.dataDir, Server: args[0], Token: args[1], CA: ca, Found: s.addr == ""})
+		},
+	}
+	s.flags(cmd)
+	cmd.Flags().StringVar(&ca, "ca", "", "fingerprint of the control plane's certificate")
+	return cmd
+}
+
+func (s *agentSettings) join(cmd *cobra.Command, j fleet.Joining) error {
+	ctx, out := cmd.Context(), cmd.ErrOrStderr()
+	m, err := s.look(ctx, j.Server)
+	if err != nil {
+		return err
+	}
+	member, err := s.member(ctx, j, m)
+	if err != nil {
+		return err
+	}
+	if member.Joined() {
+		fmt.Fprintf(out, "This machine is the host %s of %s already. Nothing was changed.\n", printable(member.Name), printable(member.Server))
+		return s.next(cmd)
+	}
+	fmt.Fprintf(out, "Joining %s as a host with the address %s... ", printable(j.Server), m.Addr)
+	id, err := fleet.Join(ctx, j, m)
+	if err != nil {
+		fmt.Fprintln(out, "failed")
+		return s.explain(err, j)
+	}
+	fmt.Fprintf(out, "done, %s\n", printable(id.Name))
+	return s.next(cmd)
+}
+
+// look checks the machine before anything is said to anybody.
+func (s *agentSettings) look(ctx context.Context, server string) (fleet.Machine, error) {
+	rt, err := docker.New(docker.Config{Socket: "unix://" + s.docker, Cluster: "join"}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return fleet.Machine{}, err
+	}
+	defer rt.Close()
+	var addr netip.Addr
+	if s.addr != "" {
+		addr, err = netip.ParseAddr(s.addr)
+	} else if addr, err = localAddress(ctx, server); err != nil {
+		err = fmt.Errorf("find the way to %s: %w; nothing was changed", server, err)
+	}
+	if err != nil {
+		return fleet.Machine{}, err
+	}
+	m, err := machine(ctx, rt, addr)
+	if err != nil {
+		return m, fmt.Errorf("%w; nothing was changed.\nSee what this machine lacks with: paas doctor", err)
+	}
+	return m, nil
+}
+
+// member gives who this machine is already, for the same control plane; one
+// that was removed there may join anew.
+func (s *agentSettings) member(ctx context.Context, j fleet.Joining, m fleet.Machine) (fleet.Identity, error) {
+	id, err := fleet.ReadIdentity(s.dataDir)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !id.Joined() {
+		return fleet.Identity{}, nil
+	}
+	if err != nil {
+		return id, err
+	}
+	if id.CA != j.CA {
+		return id, fmt.Errorf("this machine is a host of another control plane, %s. Nothing was changed.\nTo leave it, remove the host there, stop paas agent and remove %s", printable(id.Server), s.dataDir)
+	}
+	err = fleet.Member(ctx, id, m)
+	var refused *fleet.Refusal
+	if errors.As(err, &refused) && (refused.Status == http.StatusForbidden || refused.Status == http.StatusUnauthorized) {
+		return fleet.Identity{}, fleet.Rejoin(id, s.dataDir)
+	}
+	return id, err
+}
+
+func (s *agentSettings) explain(err error, j fleet.Joining) error {
+	var refused *fleet.Refusal
+	switch {
+	case errors.As(err, &refused):
+		return fmt.Errorf("%w\nA new command is printed by: paas hosts:add NAME", err)
+	case errors.Is(err, fleet.ErrImpostor):
+		return fmt.Errorf("join %s: %w; nothing was sent to it", printable(j.Server), err)
+	}
+	return fmt.Errorf("join %s: %w; run the command again once it answers: its token is still good", printable(j.Server), err)
+}
+
+// next prints what to run now.
+func (s *agentSettings) next(cmd *cobra.Command) error {
+	line := "paas agent"
+	for _, f := range []string{"data-dir", "docker"} {
+		if flag := cmd.Flags().Lookup(f); flag.Changed {
+			line += " --" + f + " " + flag.Value.String()
+		}
+	}
+	_, err := fmt.Fprintf(cmd.ErrOrStderr(), "Now run the agent: %s\n", line)
+	return err
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/spf13/cobra"
+
+	"paas/server"
+	"paas/server/fleet"
+)
+
+// fleetSettings are the flags of `paas standalone` about other machines.
+type fleetSettings struct {
+	addr   string
+	name   string
+	egress []string
+
+	egressNets []netip.Prefix
+}
+
+func (s *fleetSettings) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.addr, "fleet", "", "address for agents on other machines, like :8443; without it no other machine can join")
+	f.StringVar(&s.name, "fleet-name", "", "HOST:PORT as agents reach it (default: the domain and the port of --fleet)")
+	f.StringArrayVar(&s.egress, "egress-allow", nil, "private network (CIDR) that apps may reach; may be repeated")
+}
+
+func (s *fleetSettings) check() error {
+	for _, c := range s.egress {
+		p, err := netip.ParsePrefix(c)
+		if err != nil {
+			return fmt.Errorf("--egress-allow %s: must be a network like 10.1.2.0/24", c)
+		}
+		s.egressNets = append(s.egressNets, p.Masked())
+	}
+	if s.name == "" {
+		return nil
+	}
+	if s.addr == "" {
+		return errors.New("--fleet-name goes with --fleet")
+	}
+	if host, port, err := net.SplitHostPort(s.name); err != nil || host == "" || port == "" {
+		return fmt.Errorf("--fleet-name %s: must be HOST:PORT as agents reach it", s.name)
+	}
+	return nil
+}
+
+// fleetParts are what the platform has for hosts that are other machines.
+type fleetParts struct {
+	leader *server.Leader
+	auth   *fleet.Authority
+	server *fleet.Server
+	hosts  *server.Fleet
+}
+
+// openLeader makes this process one that may lead.
+func (h *house) openLeader(context.Context) (err error) {
+	h.fleet.leader = server.NewLeader(server.LeaderConfig{Owner: "standalone-" + h.data.cluster}, h.store, h.log)
+	if h.s.fleet.addr != "" {
+		h.fleet.auth, err = fleet.OpenAuthority(h.data.join("fleet"))
+	}
+	return err
+}
+
+// openFleet opens the door for agents. What they say of hosts goes the same way
+// as what the agent in this process says.
+func (h *house) openFleet(control *server.Control) (err error) {
+	h.fleet.hosts = server.NewFleet(server.FleetConfig{Epoch: h.fleet.leader.Epoch}, h.store, control, h.bell, h.log)
+	h.services.run("hosts", h.fleet.hosts.Run)
+	if h.s.fleet.addr == "" {
+		return nil
+	}
+	h.fleet.server, err = fleet.New(fleet.Config{Addr: h.s.fleet.addr, Epoch: h.fleet.leader.Epoch,
+		Registry: fleet.Registry{URL: registryURL(h.images.addr), User: h.images.auth.User, Password: h.images.auth.Password}},
+		h.fleet.auth, control, h.fleet.hosts, h.log)
+	if err != nil {
+		return portHint(err, "--fleet", h.s.fleet.addr)
+	}
+	h.services.run("agents", h.fleet.server.Run)
+	h.log.Info("agents may come", "fleet", h.fleetAddress().Addr, "ca", h.fleet.auth.Fingerprint())
+	return nil
+}
+
+// fleetAddress is where join commands send new machines to.
+func (h *house) fleetAddress() server.FleetAddress {
+	if h.fleet.server == nil {
+		return server.FleetAddress{}
+	}
+	name := h.s.fleet.name
+	if name == "" {
+		host, port, _ := net.SplitHostPort(h.fleet.server.Addr().String())
+		if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+			host = h.s.domain
+		}
+		name = net.JoinHostPort(host, port)
+	}
+	return server.FleetAddress{Addr: name, CA: h.fleet.auth.Fingerprint()}
+}
+
+// registryURL is what engines make of a registry's address: plain HTTP on
+// loopback, HTTPS elsewhere.
+func registryURL(addr string) string {
+	host, _, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (host == "localhost" || ip != nil && ip.IsLoopback()) {
+		return "http://" + addr
+	}
+	return "https://" + addr
+}
