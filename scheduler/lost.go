@@ -1,10 +1,15 @@
 package scheduler
 
-import "sort"
+import "slices"
 
 // oddHosts are the hosts whose instances are not to stay as they are, by id:
-// lost, drained, or not what the app asks for.
+// lost, drained, or not what the app asks for. When every host is lost there
+// is none: nothing could be started anywhere, and what still runs there is
+// best left for when it is heard of again.
 func oddHosts(s *State) map[string]*Host {
+	if !slices.ContainsFunc(s.Hosts, func(h Host) bool { return !h.Lost }) {
+		return nil
+	}
 	var ours map[string]bool
 	odd := map[string]*Host{}
 	for i := range s.Hosts {
@@ -82,32 +87,4 @@ func (p *planner) mendLost(g *group, w Want) {
 			g.mended++
 		}
 	}
-}
-
-// name is what only one instance of a type may hold that is not on its way out.
-type name struct {
-	release string
-	ordinal int
-}
-
-// names are those that living instances hold.
-func (g *group) names() map[name]bool {
-	taken := map[name]bool{}
-	for _, in := range append(append([]*Instance{}, g.current...), g.old...) {
-		if !in.Replace {
-			taken[name{in.Release, in.Ordinal}] = true
-		}
-	}
-	return taken
-}
-
-// sortLost puts those first that hold their name: of two the other is surplus.
-func (g *group) sortLost() {
-	sort.SliceStable(g.lost, func(i, j int) bool {
-		a, b := g.lost[i], g.lost[j]
-		if a.Replace != b.Replace {
-			return b.Replace
-		}
-		return a.Ordinal < b.Ordinal
-	})
 }

@@ -193,3 +193,19 @@ func TestAnOldOneThatWaitsIsPlaced(t *testing.T) {
 		t.Errorf("%+v", d.Ops)
 	}
 }
+
+// With every host lost there is nowhere to go, and they may all come back.
+func TestPlanWhenAllHostsAreLost(t *testing.T) {
+	hs := hosts(2)
+	hs[0].Lost, hs[1].Lost, hs[1].Draining = true, true, true
+	s := State{Now: t0, Release: "r1", Wants: web(2), Hosts: hs,
+		Instances: []Instance{inst("a", "r1", 1, Up), at("h1", inst("b", "r1", 2, Up)), once("o", "r1", Up)}}
+	if d := Plan(s); len(d.Ops) != 0 {
+		t.Errorf("%s", spell(d.Ops))
+	}
+	hs[1].Lost = false
+	hs[1].Draining = false
+	if d := Plan(s); spell(d.Ops) != "start web.1 of r1, lose o" {
+		t.Errorf("with one back: %s", spell(d.Ops))
+	}
+}

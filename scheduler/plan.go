@@ -1,10 +1,7 @@
 package scheduler
 
 import (
-	"maps"
 	"math"
-	"slices"
-	"sort"
 	"time"
 )
 
@@ -89,67 +86,6 @@ type planner struct {
 	odd    map[string]*Host // hosts whose instances are not to stay as they are
 	placer *placer
 	out    Decision
-}
-
-// group is the instances of one type, told apart by what shall become of them.
-type group struct {
-	current []*Instance  // of the target, staying
-	old     []*Instance  // of another release, to be replaced or moved, or beyond the quantity
-	lost    []*Instance  // on a lost host
-	started map[int]bool // ordinals of the target that were started in place of lost ones
-	mended  int          // old ones started in place of lost ones
-}
-
-func (p *planner) group(w Want) group {
-	g := group{started: map[int]bool{}}
-	for i := range p.s.Instances {
-		in := &p.s.Instances[i]
-		if in.Type != w.Type || in.OneOff {
-			continue
-		}
-		switch {
-		case lost(p.odd, in):
-			g.lost = append(g.lost, in)
-		case in.State == Draining || in.State == Stopping:
-			p.retire(in, w.Routed)
-		case p.stays(in, w):
-			g.current = append(g.current, in)
-		default:
-			g.old = append(g.old, in)
-		}
-	}
-	byOrdinal(g.current)
-	if p.s.Placement.Unique {
-		g.part()
-	}
-	byOrdinal(g.old)
-	g.sortLost()
-	return g
-}
-
-func byOrdinal(l []*Instance) {
-	sort.SliceStable(l, func(i, j int) bool { return l[i].Ordinal < l[j].Ordinal })
-}
-
-// stays says that an instance is of the target, as wanted, where it may be.
-func (p *planner) stays(in *Instance, w Want) bool {
-	return in.Release == p.s.Release && !in.Replace && in.Ordinal <= w.Quantity && !moving(p.odd, in)
-}
-
-// part leaves one instance on each host and lets the others move.
-func (g *group) part() {
-	var staying []*Instance
-	seen := map[string]bool{}
-	for _, in := range g.current {
-		has := in.State == Assigned || in.State == Starting || in.State == Up
-		if has && seen[in.Host] {
-			g.old = append(g.old, in)
-			continue
-		}
-		seen[in.Host] = seen[in.Host] || has
-		staying = append(staying, in)
-	}
-	g.current = staying
 }
 
 func (p *planner) planType(w Want) {
@@ -255,98 +191,8 @@ func (p *planner) startMissing(g *group, w Want) {
 	}
 }
 
-// begun is which ordinals of the target are there, and how many of them are
-// on their way up.
-func (g *group) begun() (have map[int]bool, inFlight int) {
-	have = maps.Clone(g.started)
-	inFlight = len(have)
-	for _, in := range g.current {
-		have[in.Ordinal] = true
-		if in.State == Assigned || in.State == Starting || in.State == Pending {
-			inFlight++
-		}
-	}
-	return have, inFlight
-}
-
-// leaving is by ordinal who still holds a name of the target and moves away.
-func (g *group) leaving(release string) map[int]string {
-	ids := map[int]string{}
-	for _, in := range g.old {
-		if in.Release == release && !in.Replace {
-			ids[in.Ordinal] = in.ID
-		}
-	}
-	return ids
-}
-
 // surge is how many instances start at once beside old ones: a quarter, at least one.
 func surge(quantity int) int { return max(1, int(math.Ceil(float64(quantity)/4))) }
-
-// retireOld drains as many old instances as there are new ones up in their
-// stead; those that serve nobody go at once.
-func (p *planner) retireOld(g *group, w Want) {
-	p.retireOverdue(g, w)
-	spare := countUp(g.current) + countUp(g.old) - w.Quantity
-	done := countUp(g.current) >= w.Quantity
-	for i := len(g.old) - 1; i >= 0; i-- {
-		in := g.old[i]
-		switch {
-		case in.State == Up && spare > 0:
-			p.retire(in, w.Routed)
-			spare--
-		case in.State == Up:
-		case in.State == Crashed && p.s.Rolling && !done:
-			// kept for keepOld
-		case p.s.Rolling && !done && in.Release != p.s.Release && !in.Replace:
-			// a restarted old one on its way up
-		case spare < 0 && moving(p.odd, in):
-			// it may be up before the one that is started elsewhere
-		default:
-			p.retire(in, w.Routed)
-		}
-	}
-}
-
-// retireOverdue takes out what had to be off a drained host by now, whether or
-// not anything is up in its stead.
-func (p *planner) retireOverdue(g *group, w Want) {
-	g.old = slices.DeleteFunc(g.old, func(in *Instance) bool {
-		if !p.overdue(in) {
-			return false
-		}
-		p.retire(in, w.Routed)
-		return true
-	})
-}
-
-// retire takes an instance one step further out.
-func (p *planner) retire(in *Instance, routed bool) {
-	if lost(p.odd, in) {
-		p.add(Op{Kind: OpDrop, Instance: in.ID})
-		return
-	}
-	switch in.State {
-	case Pending, Crashed:
-		p.add(Op{Kind: OpDrop, Instance: in.ID})
-	case Assigned, Starting:
-		p.add(Op{Kind: OpStop, Instance: in.ID})
-	case Up:
-		if routed {
-			p.add(Op{Kind: OpDrain, Instance: in.ID})
-			return
-		}
-		p.add(Op{Kind: OpStop, Instance: in.ID})
-	case Draining:
-		limit := in.Since.Add(p.s.DrainLimit)
-		if in.Quiet || !limit.After(p.s.Now) {
-			p.add(Op{Kind: OpStop, Instance: in.ID})
-			return
-		}
-		p.wake(limit)
-	case Stopping:
-	}
-}
 
 func (p *planner) add(op Op) { p.out.Ops = append(p.out.Ops, op) }
 
@@ -354,25 +200,4 @@ func (p *planner) wake(at time.Time) {
 	if p.out.WakeAt.IsZero() || at.Before(p.out.WakeAt) {
 		p.out.WakeAt = at
 	}
-}
-
-func countUp(list []*Instance) int {
-	n := 0
-	for _, in := range list {
-		if in.State == Up {
-			n++
-		}
-	}
-	return n
-}
-
-func countAlive(list []*Instance) int {
-	n := 0
-	for _, in := range list {
-		switch in.State {
-		case Up, Assigned, Starting, Pending:
-			n++
-		}
-	}
-	return n
 }

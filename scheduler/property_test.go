@@ -89,7 +89,12 @@ func (w *world) shakeApp() {
 
 func (w *world) shakeHost() {
 	h := &w.s.Hosts[w.rnd.IntN(len(w.s.Hosts))]
-	switch w.rnd.IntN(5) {
+	switch w.rnd.IntN(6) {
+	case 5: // the network is gone, for all
+		lost := w.rnd.IntN(3) == 0
+		for i := range w.s.Hosts {
+			w.s.Hosts[i].Lost = lost
+		}
 	case 0, 1:
 		h.Lost = !h.Lost
 		h.Settling = !h.Lost

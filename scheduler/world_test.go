@@ -56,9 +56,15 @@ func (w *world) host(id string) *Host {
 	return nil
 }
 
-func (w *world) gone(in *Instance) bool {
+// silent says that nothing is heard of an instance's host.
+func (w *world) silent(in *Instance) bool {
 	h := w.host(in.Host)
 	return h != nil && h.Lost
+}
+
+// gone says that an instance is to be given up: there are other hosts.
+func (w *world) gone(in *Instance) bool {
+	return w.silent(in) && slices.ContainsFunc(w.s.Hosts, func(h Host) bool { return !h.Lost })
 }
 
 // overdue says that an instance's time to move off a drained host is over.
@@ -179,7 +185,7 @@ func (w *world) book(t *testing.T, typ, release, host string, memory, cpu int64,
 func (w *world) step(crash bool) {
 	w.s.Now = w.s.Now.Add(time.Duration(w.rnd.IntN(5000)) * time.Millisecond)
 	for _, in := range slices.Clone(w.s.Instances) {
-		if w.rnd.IntN(3) == 0 || w.gone(&in) {
+		if w.rnd.IntN(3) == 0 || w.silent(&in) {
 			continue
 		}
 		w.stepOne(&w.s.Instances[w.find(in.ID)], crash)
