@@ -51,19 +51,6 @@ func moving(odd map[string]*Host, in *Instance) bool {
 	return in.State == Assigned || in.State == Starting || in.State == Up
 }
 
-// overdue says that the time to move off a drained host is over.
-func (p *planner) overdue(in *Instance) bool {
-	h := p.odd[in.Host]
-	if !moving(p.odd, in) || !h.Draining || h.DrainUntil.IsZero() {
-		return false
-	}
-	if h.DrainUntil.After(p.s.Now) {
-		p.wake(h.DrainUntil)
-		return false
-	}
-	return true
-}
-
 // mendLost starts anew, at once, what is wanted of what was on a lost host,
 // and forgets the rest. That a host went is no crash: nothing waits, nothing
 // is counted, and a deploy does not fail by it.

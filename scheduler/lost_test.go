@@ -3,7 +3,6 @@ package scheduler
 import (
 	"fmt"
 	"testing"
-	"time"
 )
 
 // at puts an instance on a host.
@@ -143,43 +142,29 @@ func TestPlanOfADrain(t *testing.T) {
 }
 
 // With no room elsewhere they stay, the new one says why it waits, and a
-// deploy goes live with them; past the deadline they go nevertheless.
-func TestADrainWithoutRoomWaitsForItsDeadline(t *testing.T) {
+// deploy goes live with them.
+func TestADrainWithoutRoomWaits(t *testing.T) {
 	hs := hosts(2)
-	hs[0].Draining, hs[0].DrainUntil, hs[1].Cordoned = true, t0.Add(time.Minute), true
-	s := State{Now: t0, Release: "r1", Rolling: true, Wants: web(1), Hosts: hs, Instances: []Instance{inst("a", "r1", 1, Up), once("o", "r1", Up)}}
+	hs[0].Draining, hs[1].Cordoned = true, true
+	s := State{Now: t0, Release: "r1", Rolling: true, Wants: web(1), Hosts: hs, Instances: []Instance{inst("a", "r1", 1, Up)}}
 	d := Plan(s)
 	want := "no host has room: host-0 is being drained; host-1 is cordoned"
 	if spell(d.Ops) != "start web.1 of r1 beside a" || d.Ops[0].Host != "" || d.Ops[0].Reason != want {
 		t.Fatalf("%+v", d.Ops)
-	}
-	if !d.WakeAt.Equal(hs[0].DrainUntil) {
-		t.Errorf("wakes at %s", d.WakeAt)
 	}
 	waits := inst("b", "r1", 1, Pending)
 	waits.Host, waits.Reason = "", want
 	s.Instances[0].Replace = true
 	s.Instances = append(s.Instances, waits)
 	if d := Plan(s); len(d.Ops) != 0 {
-		t.Errorf("before the deadline: %s", spell(d.Ops))
+		t.Errorf("then: %s", spell(d.Ops))
 	}
 	if p := Measure(s); p.Up != 1 || p.Want != 1 {
 		t.Errorf("measured %+v", p)
 	}
-	s.Now = hs[0].DrainUntil
-	if d := Plan(s); spell(d.Ops) != "drain a, stop o" {
-		t.Errorf("at the deadline: %s", spell(d.Ops))
-	}
-}
-
-// What stays too long on a drained host is not counted on for others to go.
-func TestADeadlineTakesNobodyElse(t *testing.T) {
-	hs := hosts(2)
-	hs[0].Draining, hs[0].DrainUntil = true, t0
-	s := State{Now: t0, Release: "r1", Wants: web(2), Hosts: hs, Instances: []Instance{
-		inst("a", "r1", 1, Up), at("h1", inst("b", "r1", 2, Up)), at("h1", inst("c", "r1", 3, Up))}}
-	if d := Plan(s); spell(d.Ops) != "start web.1 of r1 beside a, drain a" {
-		t.Errorf("%s", spell(d.Ops))
+	hs[1].Cordoned = false
+	if d := Plan(s); spell(d.Ops) != "place b" || d.Ops[0].Host != "h1" {
+		t.Errorf("with room: %+v", d.Ops)
 	}
 }
 

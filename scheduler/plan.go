@@ -54,8 +54,6 @@ func (p *planner) planOnce(in *Instance) {
 		p.assign(in, Want{MilliCPU: in.MilliCPU, Memory: in.Memory})
 	case lost(p.odd, in):
 		p.add(Op{Kind: OpLose, Instance: in.ID})
-	case p.overdue(in):
-		p.add(Op{Kind: OpStop, Instance: in.ID})
 	}
 }
 

@@ -89,7 +89,7 @@ func (w *world) shakeApp() {
 
 func (w *world) shakeHost() {
 	h := &w.s.Hosts[w.rnd.IntN(len(w.s.Hosts))]
-	switch w.rnd.IntN(6) {
+	switch w.rnd.IntN(7) {
 	case 5: // the network is gone, for all
 		lost := w.rnd.IntN(3) == 0
 		for i := range w.s.Hosts {
@@ -103,9 +103,18 @@ func (w *world) shakeHost() {
 	case 3:
 		h.Cordoned = !h.Cordoned
 	case 4:
-		h.Draining, h.DrainUntil = !h.Draining, time.Time{}
-		if w.rnd.IntN(2) == 0 {
-			h.DrainUntil = w.s.Now.Add(time.Duration(w.rnd.IntN(60)) * time.Second)
+		h.Draining = !h.Draining
+	case 6:
+		w.deadline(h)
+	}
+}
+
+// deadline is the end of a drain: the store stops what is left.
+func (w *world) deadline(h *Host) {
+	for i := range w.s.Instances {
+		in := &w.s.Instances[i]
+		if h.Draining && in.Host == h.ID && (in.State == Assigned || in.State == Starting || in.State == Up) {
+			in.State, in.Since = Stopping, w.s.Now
 		}
 	}
 }
@@ -127,7 +136,7 @@ func (w *world) heal() {
 		h.Memory, h.Lost, h.Cordoned, h.Settling, h.Draining = 64<<30, false, false, false, false
 	}
 	w.s.Hosts[1].Lost = w.rnd.IntN(2) == 0
-	w.s.Hosts[2].Draining, w.s.Hosts[2].DrainUntil = w.rnd.IntN(2) == 0, time.Time{}
+	w.s.Hosts[2].Draining = w.rnd.IntN(2) == 0
 	w.s.Hosts[3].Cordoned = w.rnd.IntN(2) == 0
 	switch w.rnd.IntN(3) {
 	case 0:

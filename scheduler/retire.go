@@ -1,11 +1,8 @@
 package scheduler
 
-import "slices"
-
 // retireOld drains as many old instances as there are new ones up in their
 // stead; those that serve nobody go at once.
 func (p *planner) retireOld(g *group, w Want) {
-	p.retireOverdue(g, w)
 	spare := countUp(g.current) + countUp(g.old) - w.Quantity
 	done := countUp(g.current) >= w.Quantity
 	for i := len(g.old) - 1; i >= 0; i-- {
@@ -25,18 +22,6 @@ func (p *planner) retireOld(g *group, w Want) {
 			p.retire(in, w.Routed)
 		}
 	}
-}
-
-// retireOverdue takes out what had to be off a drained host by now, whether or
-// not anything is up in its stead.
-func (p *planner) retireOverdue(g *group, w Want) {
-	g.old = slices.DeleteFunc(g.old, func(in *Instance) bool {
-		if !p.overdue(in) {
-			return false
-		}
-		p.retire(in, w.Routed)
-		return true
-	})
 }
 
 // retire takes an instance one step further out.

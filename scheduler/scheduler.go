@@ -37,9 +37,6 @@ type Host struct {
 	Cordoned bool
 	// Draining: it takes nothing new, and what it has is replaced elsewhere.
 	Draining bool
-	// DrainUntil is when what is still on a Draining host is stopped, also when
-	// nothing elsewhere has room for it; zero: never.
-	DrainUntil time.Time
 	// Settling: it was lost not long ago and takes nothing new yet.
 	Settling bool
 }

@@ -67,12 +67,6 @@ func (w *world) gone(in *Instance) bool {
 	return w.silent(in) && slices.ContainsFunc(w.s.Hosts, func(h Host) bool { return !h.Lost })
 }
 
-// overdue says that an instance's time to move off a drained host is over.
-func (w *world) overdue(in *Instance) bool {
-	h := w.host(in.Host)
-	return h != nil && !h.Lost && h.Draining && !h.DrainUntil.IsZero() && !h.DrainUntil.After(w.s.Now)
-}
-
 func (w *world) find(id string) int {
 	return slices.IndexFunc(w.s.Instances, func(in Instance) bool { return in.ID == id })
 }
@@ -117,7 +111,7 @@ func (w *world) allowed(t *testing.T, op Op, in *Instance) {
 	ok := map[OpKind]bool{
 		OpPlace: in.State == Pending,
 		OpDrain: in.State == Up && !gone && !in.OneOff,
-		OpStop:  !gone && (!in.OneOff || w.overdue(in)) && in.State != Pending && in.State != Crashed,
+		OpStop:  !gone && !in.OneOff && in.State != Pending && in.State != Crashed,
 		OpDrop:  !in.OneOff && (in.State == Pending || in.State == Crashed || gone),
 		OpLose:  in.OneOff && gone && in.State != Pending,
 	}
@@ -212,13 +206,12 @@ func (w *world) stepOne(in *Instance, crash bool) {
 	}
 }
 
-// up counts what serves and may go on: not what is gone with its host, nor
-// what has stayed on a drained host for too long.
+// up counts what serves: not what is gone with its host.
 func (w *world) up() int {
 	n := 0
 	for i := range w.s.Instances {
 		in := &w.s.Instances[i]
-		if in.State == Up && !in.OneOff && !w.gone(in) && !w.overdue(in) {
+		if in.State == Up && !in.OneOff && !w.gone(in) {
 			n++
 		}
 	}
