@@ -123,7 +123,7 @@ func (s *agentSettings) explain(err error, j fleet.Joining) error {
 	var refused *fleet.Refusal
 	switch {
 	case errors.As(err, &refused):
-		return fmt.Errorf("%w\nA new command is printed by: paas hosts:add NAME", err)
+		return err // it says what to do
 	case errors.Is(err, fleet.ErrImpostor):
 		return fmt.Errorf("join %s: %w; nothing was sent to it", printable(j.Server), err)
 	}

@@ -42,7 +42,6 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*joinReply, erro
 	if err != nil {
 		return nil, err
 	}
-	s.log.Info("a host joined", "host", id, "name", name, "addr", q.Addr, "remote", r.RemoteAddr)
 	return &joinReply{Host: id, Name: name, SignKey: s.auth.sign.Public().(ed25519.PublicKey), Certificate: cert.Raw}, nil
 }
 
