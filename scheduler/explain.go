@@ -51,7 +51,7 @@ func (p *placer) forget(pl *pool, in *Instance) {
 			p.booked[i].memory -= in.Memory
 		}
 	}
-	if pl.same[in.Host] > 0 && !in.Replace && in.State != Draining && in.State != Stopping {
+	if pl.same[in.Host] > 0 && p.counts(in, p.s.quantity(in.Type)) {
 		pl.same[in.Host]--
 	}
 }

@@ -137,6 +137,15 @@ func TestUniqueIsAmongThoseThatStay(t *testing.T) {
 	}
 }
 
+// One that is surplus leaves when the last one wanted is up, so that one must
+// have room beside it.
+func TestUniqueFindsRoomBesideASurplusOne(t *testing.T) {
+	s := State{Now: t0, Release: "r1", Wants: web(1), Hosts: hosts(1), Placement: Placement{Unique: true}, Instances: []Instance{inst("a", "r1", 2, Up)}}
+	if d := Plan(s); spell(d.Ops) != "start web.1 of r1" || d.Ops[0].Host != "h0" {
+		t.Errorf("%+v", d.Ops)
+	}
+}
+
 // Where the rules of an app changed, instances move start-first.
 func TestChangedPlacementMovesInstances(t *testing.T) {
 	hs := zoned(2)

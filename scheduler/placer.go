@@ -132,23 +132,39 @@ func (p *placer) spreadValue(i int) (string, bool) {
 }
 
 // staying counts by host what the app has of an ask's type and release and
-// will have: spreading those makes the loss of a host a smaller one.
+// will have: spreading those makes the loss of a host a smaller one. What is
+// to go must not keep a host from those that stay, or neither would move.
 func (p *placer) staying(a ask) map[string]int {
 	same := map[string]int{}
 	if a.once {
 		return same
 	}
+	quantity := p.s.quantity(a.typ)
 	for i := range p.s.Instances {
 		in := &p.s.Instances[i]
-		if in.OneOff || in.Type != a.typ || in.Release != a.release || in.Replace || p.odd[in.Host] != nil {
-			continue
-		}
-		switch in.State {
-		case Assigned, Starting, Up:
+		if in.Type == a.typ && in.Release == a.release && p.counts(in, quantity) {
 			same[in.Host]++
 		}
 	}
 	return same
+}
+
+// counts says that an instance is on its host to stay.
+func (p *placer) counts(in *Instance, quantity int) bool {
+	if in.OneOff || in.Replace || in.Ordinal > quantity || p.odd[in.Host] != nil {
+		return false
+	}
+	return in.State == Assigned || in.State == Starting || in.State == Up
+}
+
+// quantity is how many instances of a type are wanted.
+func (s *State) quantity(typ string) int {
+	for i := range s.Wants {
+		if s.Wants[i].Type == typ {
+			return s.Wants[i].Quantity
+		}
+	}
+	return 0
 }
 
 // refuser is which filter refuses a host; -1: none.

@@ -169,7 +169,7 @@ func (w *world) book(t *testing.T, typ, release, host string, memory, cpu int64,
 	}
 	for _, in := range w.s.Instances {
 		alive := in.State == Assigned || in.State == Starting || in.State == Up
-		if in.Type == typ && in.Release == release && in.Host == host && alive && !in.Replace && !in.OneOff {
+		if in.Type == typ && in.Release == release && in.Host == host && alive && !in.Replace && !in.OneOff && in.Ordinal <= w.s.quantity(typ) {
 			t.Fatalf("a second %s on %s", typ, h.Name)
 		}
 	}
