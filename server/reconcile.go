@@ -131,6 +131,10 @@ func (r *Reconciler) lookAtAll(ctx context.Context) bool {
 // look takes one app as many steps as it can go now.
 func (r *Reconciler) look(ctx context.Context, id string) bool {
 	for range 10 {
+		epoch, leads := r.epoch()
+		if !leads {
+			return false
+		}
 		snap, err := r.store.Snapshot(ctx, id)
 		if IsID(err, ErrNotFound) {
 			r.traffic.SetApp(id, nil)
@@ -151,7 +155,7 @@ func (r *Reconciler) look(ctx context.Context, id string) bool {
 		if len(d.Ops) == 0 {
 			return true
 		}
-		err = r.store.Commit(ctx, id, snap.App.Revision, r.epoch(), d.Ops)
+		err = r.store.Commit(ctx, id, snap.App.Revision, epoch, d.Ops)
 		if err != nil && !errors.Is(err, ErrStale) {
 			r.warn(ctx, "commit plan", id, err)
 			return false
@@ -175,11 +179,13 @@ func (r *Reconciler) wake(snap Snapshot, d scheduler.Decision) time.Time {
 	return d.WakeAt
 }
 
-func (r *Reconciler) epoch() int64 {
+// epoch is what plans are committed under; false: this process leads no more.
+func (r *Reconciler) epoch() (int64, bool) {
 	if r.cfg.Epoch == nil {
-		return 0
+		return 0, true
 	}
-	return r.cfg.Epoch()
+	e := r.cfg.Epoch()
+	return e, e != 0
 }
 
 func (r *Reconciler) warn(ctx context.Context, step, app string, err error) {

@@ -221,6 +221,13 @@ func (s *Store) start(ctx context.Context, tx pgx.Tx, appID string, op scheduler
 			return err
 		}
 	}
+	if op.Beside != "" {
+		// The name is free for the one that takes its place.
+		_, err := tx.Exec(ctx, `update instances set replace = true where id = $1 and app_id = $2`, uuidOf(op.Beside), uuidOf(appID))
+		if err != nil {
+			return err
+		}
+	}
 	var size string
 	err := tx.QueryRow(ctx, `select size from formations where app_id = $1 and type = $2`, appID, op.Type).Scan(&size)
 	if err != nil {
