@@ -22,7 +22,6 @@ type Overviews interface {
 	CreateApp(ctx context.Context, actor server.Actor, name string) (server.App, error)
 	Overview(ctx context.Context, actor server.Actor, app string) (server.Overview, error)
 	Metrics(ctx context.Context, actor server.Actor, app string, q server.MetricsQuery) (server.Metrics, error)
-	Hosts(ctx context.Context, actor server.Actor) ([]server.HostRow, error)
 }
 
 // appsAtOnce is how many apps one page lists.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"paas/scheduler"
 	"paas/server"
 )
 
@@ -29,6 +30,8 @@ type overviewView struct {
 type problemView struct {
 	server.Problem
 	Page, PageText string
+	Hosts          []scheduler.Refusal // what they say to a dyno that waits
+	More           int                 // hosts beyond those
 }
 
 // eventView is an event as a sentence.
@@ -56,6 +59,9 @@ func (s *Server) overviewPage(v *visit) error {
 	view := overviewView{Overview: o, State: o.Row.State(), Dynos: slices.Clone(o.Dynos)}
 	for _, p := range o.Problems(m) {
 		view.Problems = append(view.Problems, v.pageOf(p, o))
+	}
+	if err := s.askHosts(v, view.Problems); err != nil {
+		return err
 	}
 	for _, e := range o.Events {
 		ev := eventView{At: e.At, Who: e.Actor, Did: phrase(e.Kind), Object: shortDigest(e.Text)}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"paas/scheduler"
 	"paas/server"
 )
 
@@ -17,7 +18,7 @@ type lookFake struct {
 	o     server.Overview
 	m     server.Metrics
 	asked server.MetricsQuery
-	hosts []server.HostRow
+	why   server.Why
 }
 
 func (f *lookFake) Overview(context.Context, server.Actor, string) (server.Overview, error) {
@@ -29,8 +30,11 @@ func (f *lookFake) Metrics(_ context.Context, _ server.Actor, _ string, q server
 	return f.m, nil
 }
 
-func (f *lookFake) Hosts(context.Context, server.Actor) ([]server.HostRow, error) {
-	return f.hosts, nil
+func (f *lookFake) Why(_ context.Context, _ server.Actor, _, name string) (server.Why, error) {
+	if name != "web.2" {
+		return server.Why{}, server.Errorf(server.ErrNotFound, "Couldn't find that dyno.")
+	}
+	return f.why, nil
 }
 
 // newLook is shop: two dynos up, an hour of figures, everything well.
@@ -76,6 +80,10 @@ func TestOverviewTellsProblemsFirst(t *testing.T) {
 	f.o.Row.App, f.o.Row.Crashed = f.apps[0], 1
 	f.o.Dynos[0].State, f.o.Dynos[0].Reason, f.o.Dynos[0].Crashes = "crashed", "no answer within 60 s (Error R10 (Boot timeout))", 3
 	f.o.Dynos[1].State, f.o.Dynos[1].Reason = "pending", "no host has 4 GB left"
+	f.why.Refusals = []scheduler.Refusal{{HostID: "h1", Host: "host-1", Why: "has 12 MB free"}, {HostID: "h2", Host: "host-2"}}
+	for range 30 {
+		f.why.Refusals = append(f.why.Refusals, scheduler.Refusal{Host: hostile, Why: hostile})
+	}
 	f.o.Deploy = &server.Deploy{ID: "d2", State: server.DeployFailed, Stage: server.DeployBuilding, Reason: "npm exited with 1", Description: "Deploy 99"}
 	f.o.Formation = append(f.o.Formation, server.Formation{Type: "web"})
 	for i := range f.m.Traffic {
@@ -83,6 +91,7 @@ func TestOverviewTellsProblemsFirst(t *testing.T) {
 		f.m.Usage["web"][i].Memory = 1000 << 20
 	}
 	body := newBrowser(t, f).page("/apps/shop", "maintenance:off -a shop", "web.1 has crashed, 3 times in a row.", "R10", "paas logs -d web.1 -a shop", `href="/apps/shop/logs?ps=web.1"`, `href="/apps/shop/deploys/d2">The deploy`, `href="/apps/shop/settings"`, "web.2 waits for a place", "no host has 4 GB left",
+		`<a href="/hosts/host-1">host-1</a></th><td>has 12 MB free`, "would take it", "And 12 more hosts.", "paas why web.2 -a shop",
 		"The last deploy failed while building. v12 runs on.", "npm exited with 1", "paas deploys:output d2 -a shop", "of 300 requests of the last 5 minutes failed", "paas apps:errors -a shop",
 		"web uses 1000 of 1024 MB", "web is scaled to 0", "‖</span> maintenance")
 	if strings.Index(body, `id="problems"`) > strings.Index(body, `id="release"`) || strings.Contains(body, `id="problems" data-part hidden`) {
@@ -146,29 +155,4 @@ func TestRate(t *testing.T) {
 			t.Errorf("after %s: %s", passed, got)
 		}
 	}
-}
-
-func TestHostsPage(t *testing.T) {
-	f := newLook()
-	now := time.Now()
-	f.hosts = []server.HostRow{
-		{ID: "h1", Name: "host-1", Arch: "amd64", MilliCPU: 4000, Memory: 8 << 30, ReservedCPU: 150, ReservedBytes: 3 << 30, SeenAt: now, Used: &server.HostUse{MilliCPU: 700, Memory: 1 << 30}, Others: 2,
-			Dynos: []server.HostDyno{{App: "blog", Type: "web", Ordinal: 1, State: "up", Release: 3, Memory: 512 << 20}, {App: "shop", Type: "web", Ordinal: 1, State: "crashed", Release: 12}, {App: "shop", Type: "web", Ordinal: 2, State: "up", Release: 12}}},
-		{ID: "h2", Name: hostile, Arch: hostile, MilliCPU: 1, Memory: 1, SeenAt: now.Add(-time.Hour), Dynos: []server.HostDyno{{App: hostile, Type: hostile, State: "up"}}},
-		{ID: "h3", Name: "empty", SeenAt: now},
-	}
-	b := newBrowser(t, f)
-	body := b.page("/hosts", "host-1", "amd64", "0.15 CPU</span> reserved", "0.7 CPU</span> used", "4 CPU</span>", "3.0 GB</span> reserved", "1.0 GB</span> used", "8.0 GB</span>", `<td class="number">5</td>`,
-		`<a href="/apps/shop">shop</a>`, "And 2 dynos of apps you have no access to.", "silent", "1 h ago", "Nothing runs here.")
-	inert(t, body)
-	if strings.Count(body, `<a href="/apps/shop">`) != 1 {
-		t.Error("the dynos of an app are not together")
-	}
-	if strings.Contains(body, "paas doctor") {
-		t.Error("paas doctor is for admins")
-	}
-	f.account.Admin = true
-	b.page("/hosts", "paas doctor")
-	f.hosts = nil
-	b.page("/hosts", "There is no host.")
 }

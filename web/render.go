@@ -134,7 +134,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 func (s *Server) funcs() template.FuncMap {
 	return template.FuncMap{
-		"asset": s.assets.url, "has": s.assets.has, "tabs": tabs, "url": appPath, "contains": slices.Contains[[]string],
+		"asset": s.assets.url, "has": s.assets.has, "tabs": tabs, "url": appPath, "hosturl": hostPath, "contains": slices.Contains[[]string],
 		"ago": ago, "clock": clock, "stamp": stamp, "bytes": bytesText, "short": shortCommit, "digest": shortDigest, "plain": plain, "state": stateOf, "dict": dict,
 		"webURL": s.cfg.WebURL, "gitURL": s.cfg.GitURL, "join": strings.Join, "duration": durationText, "cpus": cpusText, "scaleLine": scaleLine, "took": tookText, "count": countText, "add": addInts, "addf": addFloats, "ansi": ansi,
 		"deployTook": tookOf, "lasted": lasted, "word": shellWord, "goback": mayGoBack, "long": func(n int) int64 { return int64(n) },

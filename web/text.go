@@ -107,17 +107,17 @@ type look struct{ Class, Shape, Word string }
 func stateOf(state any) look {
 	word := fmt.Sprint(state)
 	switch word {
-	case "live", "done", "succeeded", "up", "running", "healthy":
+	case "live", "done", "succeeded", "up", "running", "healthy", "ready":
 		return look{"good", "●", word}
 	case "failed", "crashed", "error", "down", "lost", "silent":
 		return look{"bad", "✕", word}
-	case "cancelled", "superseded", "stopped", "idle", "complete", "no release":
+	case "cancelled", "superseded", "stopped", "idle", "complete", "no release", "drained":
 		return look{"off", "○", word}
-	case "maintenance":
+	case "maintenance", "cordoned":
 		return look{"wait", "‖", word} // held, on purpose
 	case "stopping", "draining":
 		return look{"busy", "◑", word}
-	case string(server.DeployQueued), "pending", "wanted":
+	case string(server.DeployQueued), "pending", "wanted", "settling":
 		return look{"wait", "◌", word}
 	}
 	return look{"busy", "◐", word}

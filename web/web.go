@@ -51,6 +51,8 @@ type Services interface {
 	Runs
 	Crons
 	HostNames
+	Hosts
+	Places
 	Sharing
 	Owning
 	Draining

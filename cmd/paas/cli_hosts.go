@@ -44,7 +44,7 @@ func (s *session) listHosts(asJSON bool) error {
 	rows := [][]string{{"Host", "State", "Dynos", "CPU reserved", "Memory reserved", "Labels", "Heard of"}}
 	for _, h := range hosts {
 		free := forDynos(h)
-		rows = append(rows, []string{h.Name, h.State, strconv.Itoa(len(h.Dynos) + h.Others), cpus(h.Reserved.MilliCPU) + " of " + cpus(free.MilliCPU),
+		rows = append(rows, []string{h.Name, hostWord(h), strconv.Itoa(len(h.Dynos) + h.Others), cpus(h.Reserved.MilliCPU) + " of " + cpus(free.MilliCPU),
 			size(h.Reserved.Memory) + " of " + size(free.Memory), labelText(h.Labels), heardOf(h)})
 	}
 	table(s.out, rows)
@@ -52,16 +52,29 @@ func (s *session) listHosts(asJSON bool) error {
 	return nil
 }
 
-// hostNotes says each thing that there is to know beyond the states once.
+// hostNotes says what there is to know beyond the states.
 func (s *session) hostNotes(hosts []api.Host) {
-	var told []string
+	const most = 5
+	told := 0
 	for _, h := range hosts {
-		if h.Note == "" || slices.Contains(told, h.Note) {
+		if h.Note == "" {
 			continue
 		}
-		told = append(told, h.Note)
-		s.warn(h.Name + ": " + h.Note)
+		if told++; told <= most {
+			s.warn(h.Name + ": " + h.Note)
+		}
 	}
+	if told > most {
+		s.warn(fmt.Sprintf("There is more to say of %d others: paas hosts:info HOST", told-most))
+	}
+}
+
+// hostWord is a host's state in one word.
+func hostWord(h api.Host) string {
+	if h.Silent && h.State != api.HostLost {
+		return "silent"
+	}
+	return h.State
 }
 
 // forDynos is what of a host dynos may reserve.
@@ -129,7 +142,7 @@ func hostState(h api.Host) string {
 	case h.State == api.HostDraining:
 		return "draining: waits until everything has moved"
 	}
-	return h.State
+	return hostWord(h)
 }
 
 // hostNext is what people go on with.

@@ -56,7 +56,10 @@ func TestScripts(t *testing.T) {
 			"waiting": func(ts *testscript.TestScript, _ bool, args []string) { platform(ts).Wait(args[0], args[1], args[2]) },
 			"host": func(ts *testscript.TestScript, _ bool, args []string) {
 				platform(ts).SetHost(args[0], func(h *server.HostRow) {
-					h.State, h.Note, h.LostAt = server.HostState(args[1]), args[2], time.Now()
+					h.State, h.Note, h.LostAt, h.SeenAt = server.HostState(args[1]), args[2], time.Now(), time.Now()
+					if h.Note != "" {
+						h.SeenAt = time.Now().Add(-time.Minute)
+					}
 					h.Dynos = []server.HostDyno{{App: "shop", Type: "web", Ordinal: 2, State: "up", Release: 2, Size: "Standard-1X"}}
 				})
 			},

@@ -13,7 +13,6 @@ const (
 	HostDraining = "draining" // and what it has moves away
 	HostDrained  = "drained"  // nothing is left on it
 	HostLost     = "lost"     // it is not heard of; what it had was replaced elsewhere
-	HostSilent   = "silent"   // it is not heard of, and not declared lost: its note says why
 )
 
 // Host is a machine that dynos run on.
@@ -21,8 +20,9 @@ type Host struct {
 	ID         string            `json:"id"`
 	Name       string            `json:"name"`
 	State      string            `json:"state"`
-	Note       string            `json:"note"`  // what to know beyond the state; may be empty
-	Local      bool              `json:"local"` // the control plane's own machine
+	Silent     bool              `json:"silent"` // not heard of for a while, whatever its state
+	Note       string            `json:"note"`   // what to know beyond the state; may be empty
+	Local      bool              `json:"local"`  // the control plane's own machine
 	Arch       string            `json:"arch"`
 	Labels     map[string]string `json:"labels"`
 	Address    *string           `json:"address"` // where its instances are reached; null on the local host

@@ -22,7 +22,7 @@ func TestHosts(t *testing.T) {
 		t.Errorf("%+v %v", i, a.Header)
 	}
 	list := decodeAs[[]api.Host](t, r.want(r.do("GET", "/hosts", ""), 200))
-	if len(list) != 2 || list[0].Name != "host-1" || !list[0].Local || list[0].Used.MilliCPU != 700 || list[0].Dynos[0].Name != "web.1" || list[0].Others != 2 || list[0].Address != nil {
+	if len(list) != 2 || list[0].Silent || list[0].Name != "host-1" || !list[0].Local || list[0].Used.MilliCPU != 700 || list[0].Dynos[0].Name != "web.1" || list[0].Others != 2 || list[0].Address != nil {
 		t.Errorf("%+v", list)
 	}
 	h := list[1]
@@ -38,10 +38,10 @@ func TestHosts(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	r.fake.SetHost("host-2", func(h *server.HostRow) {
-		h.State, h.LostAt, h.Note, h.Dynos = server.HostLost, time.Now(), "not heard of", []server.HostDyno{{App: "shop"}}
+		h.State, h.LostAt, h.SeenAt, h.Note, h.Dynos = server.HostLost, time.Now(), time.Now().Add(-time.Minute), "not heard of", []server.HostDyno{{App: "shop"}}
 	})
 	h = decodeAs[api.Host](t, r.want(r.do("GET", "/hosts/host-2", ""), 200))
-	if h.State != api.HostLost || h.LostAt == nil || h.Note != "not heard of" {
+	if h.State != api.HostLost || !h.Silent || h.LostAt == nil || h.Note != "not heard of" {
 		t.Errorf("%+v", h)
 	}
 	admin("DELETE", "/hosts/host-2", "", 409)

@@ -1,0 +1,43 @@
+package web
+
+import (
+	"context"
+
+	"paas/server"
+)
+
+// Places says why dynos are where they are.
+type Places interface {
+	Why(ctx context.Context, actor server.Actor, app, name string) (server.Why, error)
+}
+
+const (
+	askedFor   = 3  // dynos that wait, whose hosts are asked
+	hostsAsked = 20 // hosts shown of each
+)
+
+// askHosts adds to dynos that wait for a place what each host says to them.
+// Many wait for the same reason, so the first few tell it.
+func (s *Server) askHosts(v *visit, problems []problemView) error {
+	asked := 0
+	for i := range problems {
+		p := &problems[i]
+		if p.Kind != server.ProblemPlace {
+			continue
+		}
+		p.Next = "paas why " + p.Dyno + " -a " + v.app().Name
+		if asked++; asked > askedFor {
+			continue
+		}
+		why, err := s.svc.Why(v.ctx(), v.actor(), v.app().ID, p.Dyno)
+		switch {
+		case server.IsID(err, server.ErrNotFound):
+			continue // it is gone meanwhile
+		case err != nil:
+			return err
+		}
+		p.Hosts = why.Refusals[:min(len(why.Refusals), hostsAsked)]
+		p.More = len(why.Refusals) - len(p.Hosts)
+	}
+	return nil
+}
