@@ -206,34 +206,39 @@ func (c *Client) announce(ctx context.Context) {
 
 // renewals keep the certificate good.
 func (c *Client) renewals(ctx context.Context) {
-	tick := time.NewTimer(0)
-	defer tick.Stop()
-	for {
+	for wait := time.Duration(0); ; {
 		asked := false // the control plane has refused the one there is
 		select {
-		case <-tick.C:
+		case <-time.After(wait):
 		case <-c.renewDue:
 			asked = true
 		case <-ctx.Done():
 			return
 		}
-		wait := time.Minute
 		due, err := c.renewAt()
 		if err == nil && !asked && time.Now().Before(due) {
-			tick.Reset(min(time.Until(due), time.Hour))
+			wait = min(time.Until(due), time.Hour)
 			continue
 		}
 		if err == nil {
 			err = c.renew(ctx)
 		}
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
+		wait = time.Minute
+		if err != nil && ctx.Err() == nil {
 			c.log.Warn("renew this host's certificate; trying on", "err", err)
-			wait = 5 * time.Second
+			wait = 0
+			rest(ctx, renewPause) // also when it is asked for again
 		}
-		tick.Reset(wait)
+	}
+}
+
+const renewPause = 5 * time.Second
+
+// rest waits for d or the end of ctx.
+func rest(ctx context.Context, d time.Duration) {
+	select {
+	case <-time.After(d):
+	case <-ctx.Done():
 	}
 }
 
@@ -262,10 +267,10 @@ func (c *Client) renew(ctx context.Context) error {
 		c.noted(err)
 		return err
 	}
-	id.Certificate = reply.Certificate
 	if _, err := x509.ParseCertificate(reply.Certificate); err != nil {
 		return err
 	}
+	id.Certificate = reply.Certificate
 	if err := id.write(c.cfg.Dir); err != nil {
 		c.log.Warn("keep the new certificate; it is used all the same", "err", err)
 	}

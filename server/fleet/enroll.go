@@ -109,7 +109,7 @@ func verify(c tls.ConnectionState, ca string) ([]byte, error) {
 func newTransport(c *tls.Config) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
-	return &http.Transport{TLSClientConfig: c, Protocols: protocols, DisableCompression: true,
+	return &http.Transport{TLSClientConfig: c.Clone(), Protocols: protocols, DisableCompression: true,
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
 		TLSHandshakeTimeout: 5 * time.Second, IdleConnTimeout: 90 * time.Second,
 		HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingLimit}}

@@ -29,3 +29,7 @@ func TestFake(t *testing.T) {
 		Networks:  func(testing.TB) []string { return f.Networks() },
 	})
 }
+
+func TestControl(t *testing.T) {
+	agenttest.TestControl(t, func(_ *testing.T, plane *agenttest.Control, _ string) agent.Control { return plane })
+}
