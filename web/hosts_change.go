@@ -47,8 +47,8 @@ func (s *Server) mendHosts(v *visit, err error) error {
 
 // mendHost shows the host again with what was typed into one of its forms.
 func (s *Server) mendHost(v *visit, form string, err error) error {
-	if server.IsID(err, server.ErrNotFound) {
-		return err // there is no page to show it on
+	if server.IsID(err, server.ErrNotFound) || server.IsID(err, server.ErrForbidden) {
+		return err // there is no page to show it on, or it had no form
 	}
 	bad, err := v.slip(form, err)
 	if err != nil {

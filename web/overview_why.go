@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"strings"
 
 	"paas/server"
 )
@@ -38,6 +39,9 @@ func (s *Server) askHosts(v *visit, problems []problemView) error {
 		}
 		p.Hosts = why.Refusals[:min(len(why.Refusals), hostsAsked)]
 		p.More = len(why.Refusals) - len(p.Hosts)
+		if len(p.Hosts) > 0 {
+			p.Why, _, _ = strings.Cut(p.Why, ": ") // what is behind it is in the table
+		}
 	}
 	return nil
 }

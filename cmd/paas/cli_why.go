@@ -33,8 +33,11 @@ func (s *session) why(dyno string, asJSON bool) error {
 	switch {
 	case w.Host != nil:
 		s.say("It is on %s, %s.", printable(*w.Host), printable(w.Dyno.State))
+	case w.Reason != "" && len(w.Hosts) > 0: // what is behind the colon is in the table
+		reason, _, _ := strings.Cut(w.Reason, ": ")
+		s.say("It waits for a place: %s.", printable(reason))
 	case w.Reason != "":
-		s.say("It waits for a place: %s", printable(w.Reason))
+		s.say("It waits for a place: %s.", printable(w.Reason))
 	default:
 		s.say("It waits for a place.")
 	}

@@ -169,13 +169,10 @@ func TestDashboardRoutes(t *testing.T) {
 		if a := v.do(http.MethodGet, "/palette.json?app=guarded", nil); strings.Contains(a.body, "guarded") {
 			t.Errorf("the palette tells of another's app: %s", a.body)
 		}
-		for _, admins := range []string{"/audit", "/audit/verify"} {
-			method := http.MethodGet
-			if strings.HasSuffix(admins, "verify") {
-				method = http.MethodPost
-			}
-			if a := v.do(method, admins, nil); a.status != http.StatusForbidden {
-				t.Errorf("%s %s: %d", method, admins, a.status)
+		for _, admins := range []string{"GET /audit", "POST /audit/verify", "POST /hosts", "POST /hosts/1/cordon", "POST /hosts/1/drain"} {
+			method, path, _ := strings.Cut(admins, " ")
+			if a := v.do(method, path, nil); a.status != http.StatusForbidden {
+				t.Errorf("%s: %d", admins, a.status)
 			}
 		}
 	})
