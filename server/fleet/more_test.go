@@ -9,9 +9,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
+	"paas/scheduler/agent/agenttest"
 	"paas/server/fleet"
 )
 
@@ -44,3 +46,5 @@ func newRegistry(t *testing.T) *httptest.Server {
 	t.Cleanup(s.Close)
 	return s
 }
+
+func port() string { return strconv.Itoa(agenttest.Port()) }

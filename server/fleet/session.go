@@ -178,14 +178,8 @@ func (s *Server) session(w http.ResponseWriter, r *http.Request, host string) {
 		s.answer(w, r, nil, server.Errorf(server.ErrNotFound, "There is no such session any more."))
 		return
 	}
-	if p.IO.Out == nil {
-		p.IO.Out = io.Discard
-	}
-	if p.IO.Err == nil {
-		p.IO.Err = io.Discard
-	}
-	l := &link{se: p.Session, out: newStream(w), room: make(chan int, 1), closed: make(chan struct{}), over: make(chan struct{})}
-	end := agent.SessionEnd{ExitCode: 0, Err: errCut}
+	l := newLink(p.Session, newStream(w))
+	end := agent.SessionEnd{Err: errCut}
 	if l.out.flush() == nil {
 		end = l.serve(r.Body)
 	}
@@ -201,6 +195,16 @@ type link struct {
 	room   chan int      // bytes that the host has room for, all in one
 	closed chan struct{} // the host wants no more input
 	over   chan struct{} // nothing more is to be sent
+}
+
+func newLink(se agent.Session, out *stream) *link {
+	if se.IO.Out == nil {
+		se.IO.Out = io.Discard
+	}
+	if se.IO.Err == nil {
+		se.IO.Err = io.Discard
+	}
+	return &link{se: se, out: out, room: make(chan int, 1), closed: make(chan struct{}), over: make(chan struct{})}
 }
 
 // serve carries both ways and gives how the session ended. The input may be in

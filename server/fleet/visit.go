@@ -58,9 +58,7 @@ func (c *Client) dial(ctx context.Context, o offered) (*visit, error) {
 	t := newTransport(c.tls)
 	body, w := io.Pipe()
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx)) // the agent's last words still go through
-	v := &visit{w: w, frames: make(chan []byte, 4), wake: make(chan struct{}, 1), ended: make(chan agent.SessionEnd, 1),
-		gone: make(chan struct{}), sizes: make(chan agent.WindowSize, 1)}
-	v.in = &input{v: v, more: make(chan struct{}, 1)}
+	v := newVisit(w)
 	r, err := http.NewRequestWithContext(life, http.MethodPost, c.url("/v1/sessions/"+url.PathEscape(o.ID)), body)
 	if err != nil {
 		cancel()
@@ -97,6 +95,13 @@ type visit struct {
 	left   sync.Once
 	sizes  chan agent.WindowSize
 	in     *input
+}
+
+func newVisit(w *io.PipeWriter) *visit {
+	v := &visit{w: w, frames: make(chan []byte, 4), wake: make(chan struct{}, 1), ended: make(chan agent.SessionEnd, 1),
+		gone: make(chan struct{}), sizes: make(chan agent.WindowSize, 1)}
+	v.in = &input{v: v, more: make(chan struct{}, 1)}
+	return v
 }
 
 func (v *visit) session(o offered) agent.Session {
@@ -193,12 +198,14 @@ func (v *visit) close(e agent.SessionEnd) error {
 
 // read takes what comes from the client. It never waits for the process.
 func (v *visit) read(body io.Reader) {
-	defer v.leave()
+	defer func() {
+		v.leave()
+		v.in.end(io.ErrUnexpectedEOF)
+		_ = v.w.CloseWithError(errCut) // of a pipe: never fails
+	}()
 	for {
 		f, err := readFrame(body, 2*frameData)
 		if err != nil || len(f) == 0 {
-			v.in.end(io.ErrUnexpectedEOF)
-			_ = v.w.CloseWithError(errCut) // of a pipe: never fails
 			return
 		}
 		switch b := f[1:]; f[0] {
