@@ -19,6 +19,7 @@ alter table hosts
   add lost_at      timestamptz,
   add steady_at    timestamptz not null default '-infinity', -- takes nothing new before: it came back from being lost
   add losses       integer not null default 0; -- in a row, each soon after the one before
+update hosts set local = true; -- there were no others
 create unique index hosts_key on hosts (key_hash);
 -- seen_at is written twice a second: room in each page keeps that off the indexes.
 alter table hosts set (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
@@ -48,3 +49,6 @@ create table leases (
 
 -- Where an app's instances may be.
 alter table apps add placement jsonb not null default '{}';
+
+-- What each host has promised is summed up for every plan, from this alone.
+create index instances_reserved on instances (host_id) include (milli_cpu, memory) where state <> 'crashed';

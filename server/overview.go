@@ -50,7 +50,7 @@ func (s *Service) Hosts(ctx context.Context, actor Actor) ([]HostRow, error) {
 	for i := range rows {
 		h := &rows[i]
 		at, use := s.cfg.Meter.hostNow(h.ID)
-		if at.After(h.SeenAt) {
+		if h.Local && at.After(h.SeenAt) { // others' clocks are their own
 			h.SeenAt = at
 		}
 		h.Used = use

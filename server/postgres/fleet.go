@@ -124,7 +124,8 @@ func (s *Store) Pulse(ctx context.Context, beats []server.HostBeat, lease time.D
 }
 
 // writeBeats is one statement however many hosts there are. A host whose engine
-// does not answer takes nothing new for now.
+// does not answer takes nothing new for now, unless it is the only one: what
+// waits for it may as well wait there.
 func writeBeats(ctx context.Context, tx pgx.Tx, beats []server.HostBeat) error {
 	slices.SortFunc(beats, func(a, b server.HostBeat) int { return strings.Compare(a.Host, b.Host) })
 	ids, ages, engines := make([]string, len(beats)), make([]int64, len(beats)), make([]bool, len(beats))
@@ -137,7 +138,7 @@ func writeBeats(ctx context.Context, tx pgx.Tx, beats []server.HostBeat) error {
 		return err
 	}
 	_, err = tx.Exec(ctx, `update hosts h set seen_at = greatest(h.seen_at, now() - b.age * interval '1 microsecond'),
-			steady_at = case when b.engine or h.local then h.steady_at else greatest(h.steady_at, now() + interval '2 s') end
+			steady_at = case when b.engine or not exists (select 1 from hosts where not local) then h.steady_at else greatest(h.steady_at, now() + interval '2 s') end
 		from unnest($1::uuid[], $2::bigint[], $3::bool[]) as b (id, age, engine) where h.id = b.id`, ids, ages, engines)
 	if err != nil || !fresh {
 		return err

@@ -190,16 +190,16 @@ func (h *house) awaitState(name string, want server.HostState) time.Duration {
 type watched struct {
 	server.FleetStore
 	away   atomic.Bool
-	pulses atomic.Int64
 	over   atomic.Int64 // pulses that found somebody overdue
+	failed atomic.Int64 // pulses that were cut off
 }
 
 func (w *watched) Pulse(ctx context.Context, beats []server.HostBeat, lease time.Duration) (server.Pulse, error) {
 	if w.away.Load() {
+		w.failed.Add(1)
 		return server.Pulse{}, server.Errorf(server.ErrUnavailable, "cut off")
 	}
 	p, err := w.FleetStore.Pulse(ctx, beats, lease)
-	w.pulses.Add(1)
 	if len(p.Overdue) > 0 {
 		w.over.Add(1)
 	}
@@ -262,6 +262,7 @@ func TestGrace(t *testing.T) {
 	seen.away.Store(true)
 	b.set(false, ids[1])
 	h.sql(`update hosts set seen_at = now() - interval '1 hour' where not local`)
+	h.until("pulse without the database", func() bool { return seen.failed.Load() > 0 })
 	seen.away.Store(false)
 	back := time.Now()
 	h.awaitState("b-host", server.HostLost)
