@@ -75,7 +75,7 @@ func (p *platform) start(t *testing.T) {
 	cmd := exec.Command(built.paas, "standalone", "--data-dir", p.data, "--domain", "localhost", "--http", p.http, "--ssh", p.ssh, "--api", p.api,
 		"--registry", p.registry, "--fleet", p.fleet, "--fleet-name", p.fleet, "--docker", filepath.Join(p.data, "none.sock"),
 		"--build-subnet", fmt.Sprintf("10.253.%d.0/22", 4*(os.Getpid()%60)), "--buildkitd", built.buildkitd,
-		"--boot-timeout", "20s", "--stop-timeout", "5s", "--drain-timeout", "5s", "--size", "Tiny=64M,0.1")
+		"--boot-timeout", "20s", "--stop-timeout", "5s", "--drain-timeout", "5s", "--size", "Tiny=64M,0.5,0.05")
 	log, exited := &lockedBuffer{}, make(chan struct{})
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
