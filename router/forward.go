@@ -28,7 +28,7 @@ func (e errNoInstance) Error() string { return "no instance: " + e.code }
 // newPool makes the transport of one instance; reuse says whether connections
 // are kept.
 func newPool(l Limits, reuse bool) *http.Transport {
-	dialer := &net.Dialer{Timeout: l.Connect}
+	dialer := newDialer(l)
 	idle := l.MaxInFlight
 	if !reuse {
 		// Not DisableKeepAlives: that says "Connection: close" to the app, and
