@@ -1,16 +1,10 @@
 package web
 
 import (
-	"context"
 	"strings"
 
 	"paas/server"
 )
-
-// Places says why dynos are where they are.
-type Places interface {
-	Why(ctx context.Context, actor server.Actor, app, name string) (server.Why, error)
-}
 
 const (
 	askedFor   = 3  // dynos that wait, whose hosts are asked

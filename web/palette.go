@@ -78,6 +78,7 @@ func places(who *who) []paletteItem {
 	list := []paletteItem{{Text: "Apps", Hint: "page", URL: "/"}, {Text: "Hosts", Hint: "page", URL: "/hosts"}, {Text: "Account", Hint: "keys, passkeys, sessions", URL: "/account"}}
 	list = append(list, paletteItem{Text: "Create an app…", Hint: "action", URL: "/#new-app"})
 	if who.Admin {
+		list = append(list, paletteItem{Text: "Add a machine…", Hint: "action", URL: "/hosts#add"})
 		list = append(list, paletteItem{Text: "Audit", Hint: "page", URL: "/audit"}, paletteItem{Text: "Verify the audit log…", Hint: "action", URL: "/audit#verify"})
 	}
 	return append(list, paletteItem{Text: "Theme: dark or light", Hint: "action", URL: "/theme", Press: true}, paletteItem{Text: "Sign out", Hint: "action", URL: "/sign-out", Press: true})
@@ -115,6 +116,7 @@ func actions() []action {
 		{server.PermDeploy, "Run a command…", "processes", "run-command"},
 		{server.PermOperate, "Scale…", "processes", "scale"},
 		{server.PermOperate, "Restart…", "processes", "dynos"},
+		{server.PermOperate, "Say where dynos may be…", "processes", "placement"},
 		{server.PermOperate, "Set a config var…", "config", "set"},
 		{server.PermOperate, "Add a domain…", "domains", "add"},
 		{server.PermOperate, "Begin or end maintenance…", "settings", "maintenance"},

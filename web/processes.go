@@ -27,6 +27,7 @@ func (s *Server) processRoutes(r chi.Router) {
 	r.Post("/processes/restart", s.page(s.restart))
 	r.Post("/processes/stop", s.page(s.stopDyno))
 	r.Post("/processes/run", s.page(s.runDetached))
+	s.placementRoutes(r)
 	s.terminalRoutes(r)
 	s.cronRoutes(r)
 }
@@ -39,6 +40,8 @@ type processesView struct {
 	Dynos   []dyno
 	Runs    []server.Run
 	Command string // of a run, typed
+	Place   placement
+	Slip    slip
 }
 
 // processType is a row of the formation.
@@ -58,7 +61,9 @@ type dyno struct {
 // shownRuns is how many one-offs the page lists.
 const shownRuns = 20
 
-func (s *Server) processesPage(v *visit) error {
+func (s *Server) processesPage(v *visit) error { return s.showProcesses(v, slip{}) }
+
+func (s *Server) showProcesses(v *visit, bad slip) error {
 	formation, err := s.svc.Formation(v.ctx(), v.actor(), v.app().ID)
 	if err != nil {
 		return err
@@ -67,7 +72,11 @@ func (s *Server) processesPage(v *visit) error {
 	if err != nil {
 		return err
 	}
-	p := processesView{Sizes: s.cfg.Sizes, Command: v.query("command")}
+	where, err := s.svc.Placement(v.ctx(), v.actor(), v.app().ID)
+	if err != nil {
+		return err
+	}
+	p := processesView{Sizes: s.cfg.Sizes, Command: v.query("command"), Place: viewPlacement(where), Slip: bad}
 	for _, in := range list {
 		p.Dynos = append(p.Dynos, dyno{in, dynoName(in)})
 	}
@@ -81,7 +90,7 @@ func (s *Server) processesPage(v *visit) error {
 	if p.Runs, err = s.svc.Runs(v.ctx(), v.actor(), v.app().ID, server.RunFilter{Max: shownRuns}); err != nil {
 		return err
 	}
-	return v.show("processes", "processes", "Processes", p)
+	return v.showStatus(bad.status(), "processes", "processes", "Processes", p)
 }
 
 func (s *Server) memoryOf(size string) int64 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"paas/scheduler"
 	"paas/scheduler/agent"
 	"paas/server"
 )
@@ -17,7 +18,16 @@ type running struct {
 	*fake
 	did     []string
 	refuse  error
+	place   scheduler.Placement
 	session func(ctx context.Context, ident string, o server.OpenRequest, streams agent.IO) (agent.SessionEnd, error)
+}
+
+func (f *running) Placement(context.Context, server.Actor, string) (scheduler.Placement, error) {
+	return f.place, nil
+}
+
+func (f *running) SetPlacement(_ context.Context, _ server.Actor, _ string, p scheduler.Placement) (scheduler.Placement, error) {
+	return p, f.did1("place %v %q %v", p.Constraints, p.Spread, p.Unique)
 }
 
 func newRunning() *running { return &running{fake: newFake("shop")} }
@@ -156,5 +166,29 @@ func TestCronsPage(t *testing.T) {
 	f.may = []server.Permission{server.PermView}
 	if body := b.page("/apps/shop/crons"); strings.Contains(body, "Run now") {
 		t.Error("who may only look is offered to run it")
+	}
+}
+
+func TestPlacement(t *testing.T) {
+	f := newRunning()
+	b := newBrowser(t, f)
+	b.page("/apps/shop/processes", `On any <a href="/hosts">host</a>.`, "paas constraints -a shop", "paas constraints:set zone=a disk!=slow -a shop")
+	f.place = scheduler.Placement{Constraints: []scheduler.Constraint{{Label: "zone", Value: "a"}, {Label: "disk", Value: hostile, Not: true}}, Spread: "rack", Unique: true}
+	inert(t, b.page("/apps/shop/processes", "<code>zone=a</code>, <code>disk!=", "spread over <code>rack</code>; no two of a type on one host.", `name="unique" value="yes" checked`, " --spread rack --unique -a shop"))
+	b.posts("/apps/shop/processes/placement", "constraints", " zone=b  disk!=slow", "spread", "rack")
+	b.posts("/apps/shop/processes/placement", "unique", "yes")
+	if got := fmt.Sprintf("%q", f.did); got != `["place [zone=b disk!=slow] \"rack\" false" "place [] \"\" true"]` {
+		t.Error(got)
+	}
+	for _, bad := range []string{"zone", "=a", "!=a", "zone="} {
+		if w := b.post("/apps/shop/processes/placement", "constraints", bad); w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), "is no constraint") || len(f.did) != 2 {
+			t.Errorf("%s: %d %q", bad, w.Code, f.did)
+		}
+	}
+	f.refuse = errWrong
+	b.refused("/apps/shop/processes/placement", `value="zone=&lt;b&gt;"`, "constraints", "zone=<b>")
+	f.may = []server.Permission{server.PermView}
+	if body := b.page("/apps/shop/processes"); strings.Contains(body, "processes/placement") {
+		t.Error("the form is for who may operate")
 	}
 }

@@ -109,7 +109,7 @@ func TestOtherSitesReachNoRoute(t *testing.T) {
 var reads = []string{
 	"AppErrors", "AppList", "AppSummary", "Apps", "Activity", "Allowed", "Audit", "Build", "Builds", "Authorizations", "Collaborators", "Config", "ConfigSheet", "CronHistory", "Crons",
 	"Deploy", "DeployOutput", "DeploySteps", "Deploys", "Diff", "Domains", "Drains", "Events", "File", "Files", "Follow", "Formation", "History", "Host", "Hosts",
-	"Instance", "Instances", "Invitations", "Keys", "Logs", "Metrics", "Overview", "Passkeys", "PeekSignInLink", "Release", "ReleaseOutput", "Releases", "Run", "Runs",
+	"Instance", "Instances", "Invitations", "Keys", "Logs", "Metrics", "Overview", "Passkeys", "PeekSignInLink", "Placement", "Release", "ReleaseOutput", "Releases", "Run", "Runs",
 	"SearchAudit", "SessionActor", "Sizes", "Sparks", "Staged", "TypeConfig", "Watch", "WebSessions", "WhileAllowed", "Why",
 }
 
