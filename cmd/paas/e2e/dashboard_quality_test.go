@@ -28,7 +28,7 @@ func TestDashboardPages(t *testing.T) {
 			b.inert()
 		})
 	})
-	for _, want := range []string{"/", "/hosts", "/audit", "/account", "/apps/:app", "/apps/:app/deploys", "/apps/:app/deploys/:id", "/apps/:app/releases", "/apps/:app/logs", "/apps/:app/metrics",
+	for _, want := range []string{"/", "/hosts", "/hosts/:host", "/audit", "/account", "/apps/:app", "/apps/:app/deploys", "/apps/:app/deploys/:id", "/apps/:app/releases", "/apps/:app/logs", "/apps/:app/metrics",
 		"/apps/:app/processes", "/apps/:app/config", "/apps/:app/domains", "/apps/:app/access", "/apps/:app/activity", "/apps/:app/builds", "/apps/:app/settings"} {
 		if list[want] == "" {
 			t.Errorf("no link leads to %s", want)
@@ -54,6 +54,8 @@ func kindOf(path string) string {
 		switch {
 		case i == 2 && parts[1] == "apps":
 			parts[i] = ":app"
+		case i == 2 && parts[1] == "hosts":
+			parts[i] = ":host"
 		case idText.MatchString(s):
 			parts[i] = ":id"
 		}
