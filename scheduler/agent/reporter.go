@@ -11,6 +11,7 @@ import (
 const (
 	reportLimit = 10 * time.Second // one call of Control.Report
 	reportBatch = 256              // statuses in one call
+	tellAgain   = time.Minute      // between two words about reports that are not taken
 )
 
 // reporter brings statuses to the control plane, in order, until each was
@@ -78,7 +79,7 @@ func (r *reporter) told(ctx context.Context, id string) {
 }
 
 func (r *reporter) run(ctx context.Context) {
-	pause := retryFirst
+	pause, told := retryFirst, time.Time{}
 	for {
 		batch := r.batch()
 		if len(batch) == 0 {
@@ -93,14 +94,17 @@ func (r *reporter) run(ctx context.Context) {
 			if ctx.Err() != nil {
 				return
 			}
-			r.log.Warn("report was not taken; saying it again", "statuses", len(batch), "err", err)
+			if time.Since(told) > tellAgain { // a control plane may be away for days
+				r.log.Warn("report was not taken; saying it again until it is", "statuses", len(batch), "err", err)
+				told = time.Now()
+			}
 			if sleep(ctx, pause) != nil {
 				return
 			}
 			pause = min(2*pause, retryLast)
 			continue
 		}
-		pause = retryFirst
+		pause, told = retryFirst, time.Time{}
 		r.taken(batch)
 	}
 }

@@ -145,7 +145,7 @@ func linesArrive(t *testing.T, w *wire) {
 	}
 	got := w.plane.Lines("1")
 	InOrder(t, got)
-	if len(got) != len(list) || got[7].Text != list[7].Text || got[7].AppID != a.AppID || got[7].Name != a.Name || got[8].Platform != true || got[7].Platform {
+	if len(got) != len(list) || got[7].Text != list[7].Text || got[7].AppID != a.AppID || got[7].Name != a.Name || !got[8].Platform || got[7].Platform {
 		t.Fatalf("%d lines, %+v", len(got), got[7])
 	}
 	if at := w.agent.LogCursor("1"); !at.Equal(list[4999].At) {

@@ -142,7 +142,9 @@ func untakenOutput(t *testing.T, w *wire) {
 	}()
 	gone()
 	close(out.closed) // its owner does that
-	next(t, wrote, "the write to return")
+	if next(t, wrote, "the write to return") == nil {
+		t.Error("it wrote")
+	}
 	far.Ended(agent.SessionEnd{ExitCode: 1})
 	next(t, ended, "the end")
 }
