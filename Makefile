@@ -10,7 +10,7 @@ SOURCES  := $(shell find . -name '*.go' ! -name '*_test.go' ! -path './examples/
 # Modules' own build information is enough; a checkout by another user must not fail.
 GOBUILD  := go build -trimpath -buildvcs=false
 
-.PHONY: help up down build deps test lint fuzz bench-push bench-logs screenshots clean clean-data tools FORCE
+.PHONY: help up down build deps test test-faults lint fuzz bench-push bench-hosts bench-logs screenshots clean clean-data tools FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -49,6 +49,14 @@ test: bin/buildkitd ## all tests, for real, and nothing left behind
 	@$(MAKE) bin/.assets
 	@scripts/axe.sh bin/axe.min.js
 	@scripts/test.sh $(TESTFLAGS) $(or $(PKGS),./...)
+
+test-faults: bin/buildkitd ## hosts, links, engines and the control plane fail, on three machines made out of one
+	@scripts/deps.sh test
+	@$(MAKE) bin/.assets
+	@PAAS_FAULTS=1 scripts/test.sh -v -p 1 ./cmd/paas/faults ./scheduler/agent/machinetest $(TESTFLAGS)
+
+bench-hosts: bin/buildkitd ## a hundred dynos on three hosts, from the word to the last that serves
+	@PAAS_FAULTS=1 go test -count=1 -v -timeout 20m -run '^TestHundredDynos$$' ./cmd/paas/faults
 
 screenshots: bin/buildkitd ## take the dashboard's pictures anew, into docs/screenshots
 	@scripts/deps.sh test

@@ -52,9 +52,10 @@ func mayImport() map[string][]string {
 		"server/terminal": adapter,
 		"web":             append([]string{"server/terminal"}, adapter...),
 
-		"cmd/paas":   {"builder/...", "router", "scheduler/...", "server/...", "migrations", "web"},
-		"bench/push": {"server/api", "server/client"},
-		"bench/logs": {"server", "server/api", "server/client", "server/httpd", "server/logd"},
+		"cmd/paas":        {"builder/...", "router", "scheduler/...", "server/...", "migrations", "web"},
+		"cmd/paas/faults": {}, // tests only
+		"bench/push":      {"server/api", "server/client"},
+		"bench/logs":      {"server", "server/api", "server/client", "server/httpd", "server/logd"},
 	}
 }
 

@@ -45,6 +45,8 @@ if docker_answers && [ -s "$PAAS_DATA/cluster-id" ]; then
 	fi
 fi
 
+drop_firewall
+
 stop_dockerd() {
 	pid=$(cat "$DOCKERD_RUN/pid")
 	kill -TERM "$pid"

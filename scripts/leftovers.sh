@@ -5,7 +5,8 @@
 #   scripts/leftovers.sh check DIR      fails and lists what there is more
 #
 # Compared are containers, networks, volumes and images of the Docker Engine,
-# processes of the kinds that paas starts, mounts, and network namespaces.
+# processes of the kinds that paas starts, mounts, network namespaces, firewall
+# rules, and what the tests' machines are made of.
 # DIR/tmp is for the run to use as TMPDIR and must be empty at the end.
 set -eu
 cd "$(dirname "$0")/.."
@@ -23,10 +24,16 @@ processes() {
 		awk '$7 ~ /^(paas|postgres|initdb|buildkitd|dockerd|runc|containerd-shim.*|git.*|ssh|.*\.test)$/ || $7 ~ /^chrom/ && /paas-e2e-/'
 }
 mounts() { awk '{print $2, $3}' /proc/mounts; }
+firewall() {
+	iptables -w 5 -S 2>/dev/null | grep PAAS- || true
+	ip6tables -w 5 -S 2>/dev/null | grep PAAS- || true
+}
+cgroups() { find /sys/fs/cgroup -maxdepth 2 -name 'lab*' 2>/dev/null; }
+links() { find /sys/class/net -maxdepth 1 -name 'lab*'; }
 namespaces() { ls /run/netns 2>/dev/null || true; }
 
 all() {
-	for kind in containers networks volumes images processes mounts namespaces; do
+	for kind in containers networks volumes images processes mounts namespaces firewall cgroups links; do
 		$kind | LC_ALL=C sort >"$1/$kind"
 	done
 }
@@ -35,7 +42,7 @@ check() {
 	after=$(mktemp -d)
 	all "$after"
 	found=0
-	for kind in containers networks volumes images processes mounts namespaces; do
+	for kind in containers networks volumes images processes mounts namespaces firewall cgroups links; do
 		LC_ALL=C comm -13 "$1/$kind" "$after/$kind" >"$after/new"
 		if [ -s "$after/new" ]; then
 			found=1

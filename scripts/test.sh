@@ -14,6 +14,7 @@ dir=$(mktemp -d /tmp/pt.XXXXXX)
 scripts/leftovers.sh snapshot "$dir"
 rc=0
 TMPDIR=$dir/tmp go test -race -shuffle=on -timeout 60m "$@" || rc=$?
+drop_firewall # of the platforms that the tests removed
 scripts/leftovers.sh check "$dir" || rc=1
 rm -rf "$dir"
 say "go test ended with status $rc after $(elapsed "$begin") s"
