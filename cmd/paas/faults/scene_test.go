@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -161,6 +160,3 @@ func (s *scene) of(t *testing.T, app string) (*host, []*host) {
 	t.Fatal("no host runs " + app)
 	return nil, nil
 }
-
-// signal sends to a process of the platform.
-func (p *platform) signal(s syscall.Signal) { must(p.cmd.Process.Signal(s)) }

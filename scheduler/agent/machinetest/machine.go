@@ -21,13 +21,14 @@ import (
 	"time"
 )
 
-// Lab is a set of machines in one private network. All of them reach Gateway,
+// Lab is a set of machines on one switch, the test's own among them: who is
+// gone is silent, as in any network. All of them reach Gateway,
 // the machine of the tests, and Internet, an address of it that is not private.
 type Lab struct {
 	Gateway  string // "10.91.7.1"
 	Internet string // "203.0.113.7"
 
-	name string // of its interface
+	name string // of its switch
 	dir  string
 	slot int
 	next int
@@ -36,7 +37,7 @@ type Lab struct {
 // Machine is one of them.
 type Machine struct {
 	Name string // its host name
-	Addr string // its private address, "10.91.7.6"
+	Addr string // its private address, "10.91.7.11"
 
 	t     testing.TB
 	lab   *Lab
@@ -73,7 +74,7 @@ func New(t testing.TB) *Lab {
 	l.name = fmt.Sprintf("lab%d", slot)
 	run(t, "ip", "link", "add", l.name, "type", "bridge")
 	t.Cleanup(func() { _ = exec.Command("ip", "link", "del", l.name).Run() })
-	run(t, "ip", "addr", "add", l.Gateway+"/32", "dev", l.name)
+	run(t, "ip", "addr", "add", l.Gateway+"/24", "dev", l.name)
 	run(t, "ip", "addr", "add", l.Internet+"/32", "dev", l.name)
 	run(t, "ip", "link", "set", l.name, "up")
 	return l
@@ -97,7 +98,7 @@ func (l *Lab) Machine(t testing.TB, name string) *Machine {
 	t.Helper()
 	l.next++
 	m := &Machine{Name: name, t: t, lab: l, dir: filepath.Join(l.dir, name), cable: fmt.Sprintf("lab%d-%d", l.slot, l.next),
-		Addr: fmt.Sprintf("10.91.%d.%d", l.slot, 4*l.next+2)}
+		Addr: fmt.Sprintf("10.91.%d.%d", l.slot, l.next+10)}
 	if err := os.MkdirAll(m.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -141,13 +142,11 @@ func (m *Machine) boot(t testing.TB) {
 }
 
 func (m *Machine) plug(t testing.TB) {
-	near := netip.MustParseAddr(m.Addr).Prev().String()
 	run(t, "ip", "link", "add", m.cable, "type", "veth", "peer", "name", "eth0", "netns", strconv.Itoa(m.init.Process.Pid))
-	run(t, "ip", "addr", "add", near+"/30", "dev", m.cable)
-	run(t, "ip", "link", "set", m.cable, "up")
-	m.Run(t, "ip", "addr", "add", m.Addr+"/30", "dev", "eth0")
+	run(t, "ip", "link", "set", m.cable, "master", m.lab.name, "up")
+	m.Run(t, "ip", "addr", "add", m.Addr+"/24", "dev", "eth0")
 	m.Run(t, "ip", "link", "set", "eth0", "up")
-	m.Run(t, "ip", "route", "add", "default", "via", near)
+	m.Run(t, "ip", "route", "add", "default", "via", m.lab.Gateway)
 }
 
 // Link pulls the cable out, or plugs it in again.
