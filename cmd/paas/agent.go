@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -129,7 +130,12 @@ func runAgent(ctx context.Context, s agentSettings, log *slog.Logger) error {
 	parts := newFloor(ctx)
 	parts.run("control plane", client.Run)
 	parts.run("registry", proxy.Run)
-	parts.run("agent", a.Run)
+	parts.run("agent", func(ctx context.Context) error {
+		if err := client.AfterReboot(ctx, rt, bootID(), log); err != nil {
+			log.Warn("look after what a reboot has ended; the control plane will", "err", err)
+		}
+		return a.Run(ctx)
+	})
 	parts.run("image sweep", func(ctx context.Context) error {
 		if !pause(ctx, 10*time.Minute) { // which images are in use is known by then
 			return nil
@@ -139,6 +145,15 @@ func runAgent(ctx context.Context, s agentSettings, log *slog.Logger) error {
 	log.Info("ready", "host", id.Name, "id", id.Host, "server", id.Server, "addr", addr, "registry", s.registry, "pid", os.Getpid())
 	parts.wg.Wait()
 	return parts.failure()
+}
+
+// bootID names the present run of the machine; the kernel makes it.
+func bootID() string {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(text))
 }
 
 // pause waits; false when ctx ended first.
