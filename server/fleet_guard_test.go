@@ -1,0 +1,54 @@
+package server
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// The guard counts the hosts that can be lost; the control plane's own machine
+// makes three of two, and the long dead do not count.
+func TestGuard(t *testing.T) {
+	for _, c := range []struct {
+		hosts, remote, silent int
+		doubtful              bool
+	}{{1, 0, 0, false}, {2, 1, 1, false}, {3, 2, 1, false}, {3, 2, 2, true}, {4, 3, 1, false}, {4, 3, 2, true}, {3, 3, 2, true}, {10, 10, 5, false}, {10, 10, 6, true}} {
+		if got := (Pulse{Hosts: c.hosts, Remote: c.remote, Silent: c.silent}).doubtful(); got != c.doubtful {
+			t.Errorf("%+v: %t", c, got)
+		}
+	}
+}
+
+// People read why a silent host is not lost.
+func TestNotesOfHosts(t *testing.T) {
+	now := time.Now()
+	rows := func(gone ...time.Duration) []HostRow {
+		list := []HostRow{{Name: "own", Local: true, SeenAt: now.Add(-time.Hour)}}
+		for _, age := range gone {
+			list = append(list, HostRow{Name: "other", State: HostReady, SeenAt: now.Add(-age)})
+		}
+		return list
+	}
+	say := func(list []HostRow) string {
+		noteHosts(list, now)
+		var notes []string
+		for _, h := range list {
+			notes = append(notes, h.Note)
+		}
+		return strings.Join(notes, "|")
+	}
+	if got := say(rows(0, time.Second, time.Minute)); got != "|||not heard of" {
+		t.Error(got)
+	}
+	if got := say(rows(0, time.Minute, time.Minute)); strings.Count(got, "2 of 3 hosts are silent at once") != 2 || !strings.Contains(got, "paas hosts:remove other --force") {
+		t.Error(got)
+	}
+	dead := rows(0, time.Minute, time.Hour)
+	dead[3].State, dead[3].LostAt = HostLost, now.Add(-time.Hour)
+	if got := say(dead); got != "||not heard of|" {
+		t.Errorf("one was lost long ago: %s", got)
+	}
+	if got := say([]HostRow{{Name: "new", State: HostSettling}}); !strings.Contains(got, "start it there with paas agent") {
+		t.Error(got)
+	}
+}
