@@ -42,7 +42,8 @@ type Client struct {
 	mu     sync.Mutex
 	id     Identity
 	lines  lines
-	told   string // about the connection, last
+	back   chan struct{} // closed, and made anew, when it answers again
+	told   string        // about the connection, last
 	toldAt time.Time
 	last   struct{ epoch, seq int64 } // of the newest set
 }
@@ -68,7 +69,8 @@ func NewClient(cfg ClientConfig, log *slog.Logger) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg, log: log, id: id, beatsDue: make(chan agent.Beat, 1), usageDue: make(chan usageBatch, 4),
-		renewDue: make(chan struct{}, 1), stopping: make(chan struct{}), told: "new"}
+		renewDue: make(chan struct{}, 1), stopping: make(chan struct{}),
+		back: make(chan struct{}), told: "new"}
 	c.images.seen = map[string]time.Time{}
 	if c.tls, err = id.tlsConfig(c.Identity); err != nil {
 		return nil, err
@@ -160,6 +162,13 @@ func (c *Client) sendBeats(ctx context.Context) {
 			c.redial()
 		}
 	}
+}
+
+// returns is closed when a control plane that was away answers again.
+func (c *Client) returns() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.back
 }
 
 // redial makes the next beat go by a new connection.
@@ -303,6 +312,7 @@ func (c *Client) insist(stop <-chan struct{}, call func() error) bool {
 		}
 		select {
 		case <-time.After(pause):
+		case <-c.returns():
 		case <-stop:
 			return false
 		}
@@ -340,6 +350,8 @@ func (c *Client) noted(err error) {
 	c.told, c.toldAt = state, time.Now()
 	switch state {
 	case "":
+		close(c.back)
+		c.back = make(chan struct{})
 		c.log.Info("connected with the control plane", "server", c.id.Server)
 	case "away":
 		c.log.Warn("the control plane does not answer; what runs goes on", "server", c.id.Server, "err", err)

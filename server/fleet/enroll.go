@@ -106,11 +106,15 @@ func verify(c tls.ConnectionState, ca string) ([]byte, error) {
 	return nil, ErrImpostor
 }
 
+// dialLimit is short: after a network was away the next try is what gets
+// through, not the repetition of the last.
+const dialLimit = 2 * time.Second
+
 func newTransport(c *tls.Config) *http.Transport {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
 	return &http.Transport{TLSClientConfig: c.Clone(), Protocols: protocols, DisableCompression: true,
-		DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:         (&net.Dialer{Timeout: dialLimit, KeepAlive: 15 * time.Second}).DialContext,
 		TLSHandshakeTimeout: 5 * time.Second, IdleConnTimeout: 90 * time.Second,
 		HTTP2: &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingLimit}}
 }

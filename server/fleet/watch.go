@@ -136,6 +136,7 @@ func (c *Client) follow(ctx context.Context, path string, limit uint32, take fun
 		}
 		select {
 		case <-time.After(pause):
+		case <-c.returns():
 		case <-ctx.Done():
 		}
 		pause = min(2*pause, 2*time.Second)
