@@ -175,6 +175,7 @@ func (m *Machine) Kill() {
 	_ = m.alive.Close()
 	_ = init.Wait() // "signal: killed"
 	if engine != nil {
+		engine.unfreeze()
 		<-engine.Done
 	}
 	sweepCgroups(m.cgroup())

@@ -19,6 +19,7 @@ import (
 type Process struct {
 	Done <-chan struct{} // closed when it has ended
 	pid  int             // as the machine of the tests counts
+	door int             // of nsenter, its parent
 	mu   sync.Mutex
 	out  bytes.Buffer
 }
@@ -43,7 +44,13 @@ func (p *Process) Signal(t testing.TB, s syscall.Signal) {
 	if err := syscall.Kill(p.pid, s); err != nil {
 		t.Fatalf("%s to process %d: %v", s, p.pid, err)
 	}
+	if s == syscall.SIGCONT {
+		p.unfreeze()
+	}
 }
+
+// unfreeze continues nsenter, which stops with its child but not the other way.
+func (p *Process) unfreeze() { _ = syscall.Kill(p.door, syscall.SIGCONT) }
 
 // Start starts a program on the machine. It ends with the machine at the latest.
 func (m *Machine) Start(t testing.TB, name string, args ...string) *Process {
@@ -56,6 +63,7 @@ func (m *Machine) Start(t testing.TB, name string, args ...string) *Process {
 	if err := cmd.Start(); err != nil {
 		t.Fatal("start", name, "on", m.Name, err)
 	}
+	p.door = cmd.Process.Pid
 	go func() { _ = cmd.Wait(); close(done) }()
 	// nsenter starts the program as its child, in the machine's own count.
 	if err := await(10*time.Second, p.Done, func() bool { p.pid = child(cmd); return p.pid != 0 }); err != nil {
@@ -104,8 +112,10 @@ func await(limit time.Duration, ended <-chan struct{}, ok func() bool) error {
 // waits until it answers at Socket.
 func (m *Machine) Engine(t testing.TB, flags ...string) *Process {
 	t.Helper()
-	// What a killed one left would be taken for a running one's.
+	// What a killed one left would be taken for a running one's: nobody on the
+	// machine buries the dead.
 	_ = os.Remove(m.Path("docker.pid"))
+	_ = os.Remove(m.Path("exec", "containerd", "containerd.pid"))
 	p := m.Start(t, "dockerd", append([]string{"--data-root", m.Path("docker"), "--exec-root", m.Path("exec"), "--pidfile", m.Path("docker.pid"),
 		"--host", m.Socket(), "--cgroup-parent", m.cgroup(), "--log-level", "warn"}, flags...)...)
 	err := await(60*time.Second, p.Done, func() bool {
