@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -101,8 +103,11 @@ func runAgent(ctx context.Context, s agentSettings, log *slog.Logger) error {
 	}
 	defer unlock()
 	id, err := fleet.ReadIdentity(s.dataDir)
-	if err != nil || !id.Joined() {
-		return fmt.Errorf("this machine has not joined a control plane: nothing was started.\nGet the command for it, where paas is logged in, with: paas hosts:add NAME")
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !id.Joined() {
+		err = errors.New("this machine has not joined a control plane: nothing was started.\nGet the command for it, where paas is logged in, with: paas hosts:add NAME")
+	}
+	if err != nil {
+		return err
 	}
 	addr, err := s.address(ctx, id, log)
 	if err != nil {
@@ -114,18 +119,29 @@ func runAgent(ctx context.Context, s agentSettings, log *slog.Logger) error {
 		return err
 	}
 	defer rt.Close()
+	parts, err := s.open(ctx, id, rt, addr, log)
+	if err != nil {
+		return err
+	}
+	log.Info("ready", "host", id.Name, "id", id.Host, "server", id.Server, "addr", addr, "registry", s.registry, "pid", os.Getpid())
+	parts.wg.Wait()
+	return parts.failure()
+}
+
+// open starts the parts of an agent.
+func (s *agentSettings) open(ctx context.Context, id fleet.Identity, rt *docker.Runtime, addr netip.Addr, log *slog.Logger) (*floor, error) {
 	client, err := fleet.NewClient(fleet.ClientConfig{Dir: s.dataDir, Registry: s.registry,
 		Machine: func(ctx context.Context) (fleet.Machine, error) { return machine(ctx, rt, addr) }}, log)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	proxy, err := fleet.NewProxy(client, log)
 	if err != nil {
-		return portHint(err, "--registry", s.registry)
+		return nil, portHint(err, "--registry", s.registry)
 	}
 	a, err := agent.New(agent.Config{Host: id.Host, LogRate: s.logRate << 10, LogBurst: 2 * s.logRate << 10}, client, rt, log)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	parts := newFloor(ctx)
 	parts.run("control plane", client.Run)
@@ -142,9 +158,7 @@ func runAgent(ctx context.Context, s agentSettings, log *slog.Logger) error {
 		}
 		return agent.SweepImages(ctx, 10*time.Minute, client.KeptImages, rt, log)
 	})
-	log.Info("ready", "host", id.Name, "id", id.Host, "server", id.Server, "addr", addr, "registry", s.registry, "pid", os.Getpid())
-	parts.wg.Wait()
-	return parts.failure()
+	return parts, nil
 }
 
 // bootID names the present run of the machine; the kernel makes it.

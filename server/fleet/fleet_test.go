@@ -86,7 +86,7 @@ func (h *hosts) Announce(_ context.Context, _ string, j server.Join) error {
 
 // scene is a control plane with a door for agents.
 type scene struct {
-	t     *testing.T
+	t     testing.TB
 	auth  *fleet.Authority
 	hosts *hosts
 	cfg   fleet.Config
@@ -95,7 +95,7 @@ type scene struct {
 	stop  func()
 }
 
-func newScene(t *testing.T, plane agent.Control, cfg fleet.Config) *scene {
+func newScene(t testing.TB, plane agent.Control, cfg fleet.Config) *scene {
 	t.Helper()
 	auth, err := fleet.OpenAuthority(filepath.Join(t.TempDir(), "fleet"))
 	if err != nil {
@@ -132,7 +132,7 @@ func (s *scene) start() {
 	})
 }
 
-func logTo(t *testing.T) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
+func logTo(t testing.TB) *slog.Logger { return slog.New(slog.NewTextHandler(t.Output(), nil)) }
 
 func someMachine() fleet.Machine {
 	return fleet.Machine{Arch: "amd64", MilliCPU: 2000, Memory: 1 << 30, Addr: netip.MustParseAddr("10.9.8.7"), Agent: "v1", Engine: "20.10"}

@@ -21,7 +21,7 @@ func (c *Client) lastSet() string { return filepath.Join(c.cfg.Dir, "assignments
 // Watch is agent.Control. When the control plane does not answer at the start
 // the host goes on with what it was last told.
 func (c *Client) Watch(ctx context.Context, _ string) <-chan []agent.Assignment {
-	sealed := make(chan []byte)
+	sealed, out := make(chan []byte), make(chan []agent.Assignment)
 	go func() {
 		defer close(sealed)
 		c.follow(ctx, "/v1/assignments", maxSet, func(b []byte) error {
@@ -33,36 +33,40 @@ func (c *Client) Watch(ctx context.Context, _ string) <-chan []agent.Assignment 
 			}
 		})
 	}()
-	out := make(chan []agent.Assignment)
 	go func() {
 		defer close(out)
-		alone := time.NewTimer(c.cfg.Alone)
-		defer alone.Stop()
-		for {
-			var list []agent.Assignment
-			var err error
-			select {
-			case b, ok := <-sealed:
-				if !ok {
-					return
-				}
-				if list, err = c.accept(b); err == nil {
-					alone.Stop()
-				}
-			case <-alone.C:
-				list, err = c.remembered()
-			}
-			if err != nil {
-				c.log.Error("a set of assignments is not followed; what runs goes on", "err", err)
-				continue
-			}
-			select {
-			case out <- list:
-			case <-ctx.Done():
-			}
-		}
+		c.pass(ctx, sealed, out)
 	}()
 	return out
+}
+
+// pass hands on the sets that may be followed, until sealed closes.
+func (c *Client) pass(ctx context.Context, sealed <-chan []byte, out chan<- []agent.Assignment) {
+	alone := time.NewTimer(c.cfg.Alone)
+	defer alone.Stop()
+	for {
+		var list []agent.Assignment
+		var err error
+		select {
+		case b, ok := <-sealed:
+			if !ok {
+				return
+			}
+			if list, err = c.accept(b); err == nil {
+				alone.Stop()
+			}
+		case <-alone.C:
+			list, err = c.remembered()
+		}
+		if err != nil {
+			c.log.Error("a set of assignments is not followed; what runs goes on", "err", err)
+			continue
+		}
+		select {
+		case out <- list:
+		case <-ctx.Done():
+		}
+	}
 }
 
 // accept checks a set and keeps it.
