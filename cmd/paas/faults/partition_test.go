@@ -79,7 +79,7 @@ func TestFlappingLink(t *testing.T) {
 	if cost.failedTwice > 0 {
 		t.Errorf("requests failed twice: %v", cost.example)
 	}
-	s.await(t, victim, 5*time.Minute, "ready")
+	s.await(t, victim, 5*time.Second, "settling")
 }
 
 // pass lets time go by that a fault lasts.
