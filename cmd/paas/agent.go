@@ -45,7 +45,7 @@ func agentCommand() *cobra.Command {
 Engine. The machine joins first, by the command that paas hosts:add prints.
 The agent dials out and opens no port towards the world. While the control
 plane is away everything goes on running. SIGTERM stops the agent; apps go on.`,
-		Args:         cobra.NoArgs,
+		Args:         takes(0, 0),
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := s.check(cmd)

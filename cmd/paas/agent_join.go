@@ -30,7 +30,7 @@ func agentJoinCommand() *cobra.Command {
 		Long: `Make this machine a host. paas hosts:add NAME prints the command with its token,
 which is good once, and with the fingerprint by which the control plane is known.
 To run it twice does no harm.`,
-		Args:         cobra.ExactArgs(2),
+		Args:         takes(2, 2),
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := s.check(cmd); err != nil {
