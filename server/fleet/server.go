@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"sync"
 	"time"
 
 	"paas/scheduler/agent"
@@ -40,8 +39,10 @@ type Config struct {
 	CertificateLife time.Duration
 	// JoinsPerMinute is how many tries one address has, 20 when zero.
 	JoinsPerMinute int
-	// MaxConns is how many connections are open at once, 20,000 when zero.
-	MaxConns int
+	// MaxConns is how many connections are open at once, 20,000 when zero, and
+	// MaxConnsPerAddr how many of one address, 2,000 when zero. A host has four.
+	MaxConns        int
+	MaxConnsPerAddr int
 }
 
 // Registry is where hosts' images come from.
@@ -66,19 +67,17 @@ type Server struct {
 	known    *known
 	sessions *sessions
 	seq      sequence
+	messages counts // under way, by host
+	pulls    counts
+	asks     counts
 }
 
 // New opens the listener.
 func New(cfg Config, auth *Authority, control agent.Control, hosts Hosts, log *slog.Logger) (*Server, error) {
-	if cfg.CertificateLife == 0 {
-		cfg.CertificateLife = leafLife
-	}
-	if cfg.JoinsPerMinute == 0 {
-		cfg.JoinsPerMinute = 20
-	}
-	if cfg.MaxConns == 0 {
-		cfg.MaxConns = 20000
-	}
+	setDefault(&cfg.CertificateLife, leafLife)
+	setDefault(&cfg.JoinsPerMinute, 20)
+	setDefault(&cfg.MaxConns, 20000)
+	setDefault(&cfg.MaxConnsPerAddr, 2000)
 	pull, err := newPull(cfg.Registry, log)
 	if err != nil {
 		return nil, fmt.Errorf("the address for hosts: %w", err)
@@ -88,7 +87,7 @@ func New(cfg Config, auth *Authority, control agent.Control, hosts Hosts, log *s
 		return nil, fmt.Errorf("the address for hosts: %w", err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	s := &Server{cfg: cfg, auth: auth, control: control, hosts: hosts, log: log, ln: newBounded(ln, cfg.MaxConns), stop: stop,
+	s := &Server{cfg: cfg, auth: auth, control: control, hosts: hosts, log: log, ln: newBounded(ln, cfg.MaxConns, cfg.MaxConnsPerAddr), stop: stop,
 		pull: pull, joins: newLimiter(cfg.JoinsPerMinute), known: newKnown(), sessions: newSessions()}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
@@ -110,6 +109,12 @@ func New(cfg Config, auth *Authority, control agent.Control, hosts Hosts, log *s
 		},
 	}
 	return s, nil
+}
+
+func setDefault[T int | time.Duration](v *T, value T) {
+	if *v == 0 {
+		*v = value
+	}
 }
 
 // Addr is where it listens.
@@ -140,19 +145,22 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) routes() http.Handler {
+	message := func(serve func(http.ResponseWriter, *http.Request, string)) http.HandlerFunc {
+		return s.within(&s.messages, maxMessages, serve)
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/join", s.join)
 	mux.HandleFunc("POST /v1/renew", s.renew)
-	mux.HandleFunc("POST /v1/announce", s.forHost(s.announceHost))
-	mux.HandleFunc("POST /v1/beat", s.forHost(s.beat))
-	mux.HandleFunc("GET /v1/assignments", s.forHost(s.assignments))
-	mux.HandleFunc("POST /v1/report", s.forHost(s.report))
-	mux.HandleFunc("POST /v1/logs", s.forHost(s.logs))
-	mux.HandleFunc("GET /v1/cursor", s.forHost(s.cursor))
-	mux.HandleFunc("POST /v1/usage", s.forHost(s.usage))
-	mux.HandleFunc("GET /v1/sessions", s.forHost(s.offer))
-	mux.HandleFunc("POST /v1/sessions/{id}", s.forHost(s.session))
-	mux.HandleFunc("/v2/", s.forHost(s.images))
+	mux.HandleFunc("POST /v1/announce", message(s.announceHost))
+	mux.HandleFunc("POST /v1/beat", message(s.beat))
+	mux.HandleFunc("POST /v1/report", message(s.report))
+	mux.HandleFunc("POST /v1/logs", message(s.logs))
+	mux.HandleFunc("GET /v1/cursor", s.within(&s.asks, maxAsks, s.cursor))
+	mux.HandleFunc("POST /v1/usage", message(s.usage))
+	mux.HandleFunc("GET /v1/assignments", s.forHost(s.assignments)) // the newest one only
+	mux.HandleFunc("GET /v1/sessions", s.forHost(s.offer))          // as above
+	mux.HandleFunc("POST /v1/sessions/{id}", s.forHost(s.session))  // those that were offered
+	mux.HandleFunc("/v2/", s.within(&s.pulls, maxPulls, s.images))
 	return mux
 }
 
@@ -190,39 +198,4 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, v any, err error
 	}
 	w.WriteHeader(told.ID.Status())
 	_ = json.NewEncoder(w).Encode(problem{ID: string(told.ID), Message: told.Error()}) // as above
-}
-
-// bounded closes connections beyond a limit at once.
-type bounded struct {
-	net.Listener
-	slots chan struct{}
-}
-
-func newBounded(l net.Listener, most int) net.Listener {
-	return &bounded{Listener: l, slots: make(chan struct{}, most)}
-}
-
-func (b *bounded) Accept() (net.Conn, error) {
-	for {
-		c, err := b.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		select {
-		case b.slots <- struct{}{}:
-			return &boundedConn{Conn: c, free: sync.OnceFunc(func() { <-b.slots })}, nil
-		default:
-			_ = c.Close() // the agent tries again
-		}
-	}
-}
-
-type boundedConn struct {
-	net.Conn
-	free func()
-}
-
-func (c *boundedConn) Close() error {
-	c.free()
-	return c.Conn.Close()
 }
