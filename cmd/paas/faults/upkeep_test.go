@@ -72,6 +72,7 @@ func TestControlPlaneKilled(t *testing.T) {
 		pass(5 * time.Second) // longer than it takes to give up a host
 		started := time.Now()
 		s.start(t)
+		ready := time.Since(started)
 		up := machinetest.Await(t, 20*time.Second, "serving", func() bool { return len(s.lives("shop", 1)) == 1 })
 		for time.Since(started) < 6*time.Second {
 			for _, h := range s.hosts {
@@ -81,7 +82,7 @@ func TestControlPlaneKilled(t *testing.T) {
 			}
 		}
 		t.Logf("control plane, %s: away %s, ready after %s, serving %s later", sig, started.Sub(event).Round(time.Millisecond),
-			time.Since(started).Round(time.Millisecond), up.Round(time.Millisecond))
+			ready.Round(time.Millisecond), up.Round(time.Millisecond))
 		if now := s.lives("shop", 12); !same(known, now) {
 			t.Fatalf("%s: dynos were replaced: %v, then %v", sig, known, now)
 		}
