@@ -101,7 +101,7 @@ func TestHundredDynos(t *testing.T) {
 	s.must(t, "ps:scale", "web=100:Tiny", "-a", "shop")
 	running := func() (n int) {
 		for _, h := range s.hosts {
-			n += len(h.running("shop"))
+			n += h.Containers()
 		}
 		return n
 	}
