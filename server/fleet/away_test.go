@@ -203,8 +203,9 @@ func TestEpoch(t *testing.T) {
 	plane := newSteady(someAssignment("1"))
 	s := newScene(t, plane, fleet.Config{Epoch: epoch.Load})
 	dir := s.join("a")
-	c, _ := s.client(dir)
-	sets := c.Watch(t.Context(), "")
+	c, stop := s.client(dir)
+	ctx, cancel := context.WithCancel(t.Context())
+	sets := c.Watch(ctx, "")
 	select {
 	case set := <-sets:
 		t.Errorf("without a leader: %v", ids(set))
@@ -218,6 +219,17 @@ func TestEpoch(t *testing.T) {
 	epoch.Store(8)
 	plane.put(someAssignment("4"))
 	await(t, sets, "4")
+	// It is remembered over a restart.
+	cancel()
+	stop()
+	epoch.Store(7)
+	plane.put(someAssignment("5"))
+	c, _ = s.client(dir)
+	sets = c.Watch(t.Context(), "")
+	await(t, sets, "4") // the last one: for now the control plane is as good as away
+	epoch.Store(9)
+	plane.put(someAssignment("6"))
+	await(t, sets, "6")
 }
 
 // A certificate is renewed at half its life, and also when it has run out

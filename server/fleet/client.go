@@ -75,6 +75,7 @@ func NewClient(cfg ClientConfig, log *slog.Logger) (*Client, error) {
 		return nil, err
 	}
 	c.lines = c.newLines()
+	c.recall()
 	return c, nil
 }
 

@@ -18,6 +18,18 @@ import (
 // runs when the control plane is not there after a restart.
 func (c *Client) lastSet() string { return filepath.Join(c.cfg.Dir, "assignments") }
 
+// recall notes the number of the last set, so that an older one is refused
+// after a restart too.
+func (c *Client) recall() {
+	sealed, err := os.ReadFile(c.lastSet())
+	if err != nil {
+		return // there was none, or pass will say it
+	}
+	if s, err := unseal(c.id.SignKey, sealed); err == nil && s.Host == c.id.Host {
+		c.last.epoch, c.last.seq = s.Epoch, s.Seq
+	}
+}
+
 // Watch is agent.Control. When the control plane does not answer at the start
 // the host goes on with what it was last told.
 func (c *Client) Watch(ctx context.Context, _ string) <-chan []agent.Assignment {
@@ -105,7 +117,8 @@ func (c *Client) open(sealed []byte) ([]agent.Assignment, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if s.Epoch < c.last.epoch || s.Epoch == c.last.epoch && s.Seq < c.last.seq {
-		return nil, fmt.Errorf("the set of assignments is an old one: epoch %d number %d, and the newest was epoch %d number %d", s.Epoch, s.Seq, c.last.epoch, c.last.seq)
+		return nil, fmt.Errorf("the set of assignments is an old one: epoch %d number %d, and the newest was epoch %d number %d. If the control plane was restored from a backup, remove %s and start the agent again",
+			s.Epoch, s.Seq, c.last.epoch, c.last.seq, c.lastSet())
 	}
 	c.last.epoch, c.last.seq = s.Epoch, s.Seq
 	list := unwrap(s.Assignments)
