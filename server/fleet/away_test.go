@@ -233,23 +233,32 @@ func TestEpoch(t *testing.T) {
 }
 
 // A certificate is renewed at half its life, and also when it has run out
-// while the control plane was away.
+// while the control plane was away; with it the key. A lost answer locks nobody
+// out.
 func TestRenewal(t *testing.T) {
-	plane := newSteady(someAssignment("1"))
-	s := newScene(t, plane, fleet.Config{CertificateLife: -time.Minute})
-	dir := s.join("a")
-	before, err := fleet.ReadIdentity(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.stop()
-	s.cfg.CertificateLife = 24 * time.Hour
-	s.start()
-	c, _ := s.client(dir)
-	await(t, c.Watch(t.Context(), ""), "1")
-	after, err := fleet.ReadIdentity(dir)
-	if err != nil || string(after.Certificate) == string(before.Certificate) || string(after.Key) != string(before.Key) {
-		t.Error("the certificate is the old one: ", err)
+	for name, lose := range map[string]int{"": 0, "with a lost answer": 1} {
+		t.Run(name, func(t *testing.T) {
+			plane := newSteady(someAssignment("1"))
+			s := newScene(t, plane, fleet.Config{CertificateLife: -time.Minute})
+			dir := s.join("a")
+			before, err := fleet.ReadIdentity(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.stop()
+			s.cfg.CertificateLife = 24 * time.Hour
+			s.hosts.lose = lose
+			s.start()
+			c, _ := s.client(dir)
+			await(t, c.Watch(t.Context(), ""), "1")
+			after, err := fleet.ReadIdentity(dir)
+			if err != nil || string(after.Certificate) == string(before.Certificate) || string(after.Key) == string(before.Key) || after.NextKey != nil {
+				t.Error("the certificate or the key is the old one: ", err)
+			}
+			if code, _ := s.ask(shown(t, before), "POST", "/v1/renew", "{}"); code != 403 {
+				t.Error("the old key is still good:", code)
+			}
+		})
 	}
 }
 

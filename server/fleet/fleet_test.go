@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -24,6 +25,7 @@ type hosts struct {
 	names     map[string]string
 	announced []server.Join
 	down      error
+	lose      int // answers about a new key
 }
 
 func newHosts() *hosts {
@@ -75,6 +77,21 @@ func (h *hosts) HostByKey(_ context.Context, key []byte) (string, error) {
 		return host, nil
 	}
 	return "", server.Errorf(server.ErrNotFound, "There is no such host.")
+}
+
+func (h *hosts) RenewKey(_ context.Context, host string, from, to []byte) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.keys[string(from)] != host {
+		return server.Errorf(server.ErrNotFound, "There is no such host.")
+	}
+	delete(h.keys, string(from))
+	h.keys[string(to)] = host
+	if h.lose > 0 { // it is done, and nobody hears of it
+		h.lose--
+		return errors.New("the answer got lost")
+	}
+	return nil
 }
 
 func (h *hosts) Announce(_ context.Context, _ string, j server.Join) error {

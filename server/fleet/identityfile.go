@@ -30,6 +30,10 @@ type Identity struct {
 	Root        []byte `json:"root,omitempty"`        // DER
 	Certificate []byte `json:"certificate,omitempty"` // DER
 	SignKey     []byte `json:"sign_key,omitempty"`    // Ed25519
+	// NextKey and NextCertificate are to take the place of the two: there until
+	// it is known which of the two keys the control plane goes by.
+	NextKey         []byte `json:"next_key,omitempty"`
+	NextCertificate []byte `json:"next_certificate,omitempty"`
 	// Addr is where its instances are published: as it was told, or else as it
 	// was last found.
 	Addr  netip.Addr `json:"addr"`
@@ -80,11 +84,7 @@ func prepared(dir, addr, ca string) (Identity, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return id, err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return id, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
+	der, err := newKey()
 	if err != nil {
 		return id, err
 	}
@@ -95,6 +95,20 @@ func prepared(dir, addr, ca string) (Identity, error) {
 		fresh.Cluster = id.Cluster
 	}
 	return fresh, fresh.write(dir)
+}
+
+func newKey() (pkcs8 []byte, err error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return x509.MarshalPKCS8PrivateKey(key)
+}
+
+// next is who this host is once its next key is the one it goes by.
+func (id Identity) next() Identity {
+	id.Key, id.Certificate, id.NextKey, id.NextCertificate = id.NextKey, id.NextCertificate, nil, nil
+	return id
 }
 
 func (id Identity) privateKey() (*ecdsa.PrivateKey, error) {
@@ -125,14 +139,12 @@ func (id Identity) tlsConfig(now func() Identity) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the control plane's root certificate: %w", err)
 	}
-	key, err := id.privateKey()
-	if err != nil {
-		return nil, err
-	}
 	pool := x509.NewCertPool()
 	pool.AddCert(root)
 	return &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: controlName,
 		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			return &tls.Certificate{Certificate: [][]byte{now().Certificate}, PrivateKey: key}, nil
+			id := now()
+			key, err := id.privateKey()
+			return &tls.Certificate{Certificate: [][]byte{id.Certificate}, PrivateKey: key}, err
 		}}, nil
 }

@@ -2,7 +2,10 @@ package fleet
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/x509"
 	"net"
 	"net/http"
 	"net/netip"
@@ -74,18 +77,15 @@ func (q joinRequest) check() error {
 	return nil
 }
 
-// renew gives a host a new certificate for the key it has.
+// renew gives a host a certificate for its next key. With it alone nothing can
+// be done: the host is known by the key it has until rekey.
 func (s *Server) renew(w http.ResponseWriter, r *http.Request) {
 	reply, err := s.prolong(w, r)
 	s.answer(w, r, reply, err)
 }
 
 func (s *Server) prolong(w http.ResponseWriter, r *http.Request) (*joinReply, error) {
-	leaf, err := s.lateCertificateOf(r)
-	if err != nil {
-		return nil, err
-	}
-	host, err := s.hostOf(r.Context(), leaf)
+	_, host, err := s.late(r)
 	if err != nil {
 		return nil, err
 	}
@@ -93,18 +93,53 @@ func (s *Server) prolong(w http.ResponseWriter, r *http.Request) (*joinReply, er
 	if err := read(w, r, maxJoin, &q); err != nil {
 		return nil, err
 	}
-	key, hash, err := keyOf(q.CSR)
+	key, _, err := keyOf(q.CSR)
 	if err != nil {
 		return nil, err
-	}
-	if !bytes.Equal(hash, keyHash(leaf.RawSubjectPublicKeyInfo)) {
-		return nil, server.Errorf(server.ErrInvalid, "The request is for another key than the one of the certificate.")
 	}
 	cert, err := s.auth.host(host, key, s.cfg.CertificateLife)
 	if err != nil {
 		return nil, err
 	}
 	return &joinReply{Certificate: cert.Raw}, nil
+}
+
+// rekeyRequest is POST /v1/rekey.
+type rekeyRequest struct {
+	Key []byte `json:"key"` // SHA-256 of the new one's public half
+}
+
+// rekey makes the key of a host's next certificate the one it is known by.
+func (s *Server) rekey(w http.ResponseWriter, r *http.Request) {
+	leaf, host, err := s.late(r)
+	var q rekeyRequest
+	if err == nil {
+		err = read(w, r, maxJoin, &q)
+	}
+	if err == nil && len(q.Key) != sha256.Size {
+		err = server.Errorf(server.ErrInvalid, "The new key is not told by its SHA-256. Nothing was changed.")
+	}
+	if err == nil {
+		err = s.goBy(r.Context(), host, keyHash(leaf.RawSubjectPublicKeyInfo), q.Key)
+	}
+	s.answer(w, r, done{}, err)
+}
+
+func (s *Server) goBy(ctx context.Context, host string, old, key []byte) error {
+	if bytes.Equal(old, key) {
+		return nil // it was told before
+	}
+	return s.hosts.RenewKey(ctx, host, old, key)
+}
+
+// late gives the host of a certificate that may have ended not too long ago.
+func (s *Server) late(r *http.Request) (*x509.Certificate, string, error) {
+	leaf, err := s.lateCertificateOf(r)
+	if err != nil {
+		return nil, "", err
+	}
+	host, err := s.hostOf(r.Context(), leaf)
+	return leaf, host, err
 }
 
 // limiter bounds how often an address may try something in a minute.

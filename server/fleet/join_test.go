@@ -111,6 +111,10 @@ func shows(t *testing.T, dir string) *tls.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return shown(t, id)
+}
+
+func shown(t *testing.T, id fleet.Identity) *tls.Config {
 	return &tls.Config{InsecureSkipVerify: true, GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		return &tls.Certificate{Certificate: [][]byte{id.Certificate}, PrivateKey: privateKey(t, id)}, nil
 	}}
@@ -122,7 +126,7 @@ func TestStrangersGetNothing(t *testing.T) {
 	removed := s.join("b")
 	s.hosts.remove("id-b")
 	paths := []string{"POST /v1/beat", "GET /v1/assignments", "POST /v1/report", "POST /v1/logs", "GET /v1/cursor?instance=1", "POST /v1/usage",
-		"GET /v1/sessions", "POST /v1/sessions/x", "GET /v2/", "POST /v1/announce", "POST /v1/renew"}
+		"GET /v1/sessions", "POST /v1/sessions/x", "GET /v2/", "POST /v1/announce", "POST /v1/renew", "POST /v1/rekey"}
 	for _, p := range paths {
 		method, path, _ := strings.Cut(p, " ")
 		if code, body := s.ask(&tls.Config{InsecureSkipVerify: true}, method, path, "{}"); code != http.StatusUnauthorized {

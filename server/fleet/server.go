@@ -24,6 +24,8 @@ type Hosts interface {
 	Join(ctx context.Context, j server.Join) (hostID, name string, err error)
 	// HostByKey gives the host of a key; ErrNotFound when there is none any more.
 	HostByKey(ctx context.Context, keyHash []byte) (hostID string, err error)
+	// RenewKey makes another key a host's; said again it changes nothing.
+	RenewKey(ctx context.Context, hostID string, from, to []byte) error
 	// Announce notes what an agent says of its machine when it starts.
 	Announce(ctx context.Context, hostID string, j server.Join) error
 }
@@ -151,6 +153,7 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/join", s.join)
 	mux.HandleFunc("POST /v1/renew", s.renew)
+	mux.HandleFunc("POST /v1/rekey", s.rekey)
 	mux.HandleFunc("POST /v1/announce", message(s.announceHost))
 	mux.HandleFunc("POST /v1/beat", message(s.beat))
 	mux.HandleFunc("POST /v1/report", message(s.report))

@@ -143,11 +143,13 @@ func (c *Client) localImage(ref string) string {
 func (c *Client) follow(ctx context.Context, path string, limit uint32, take func([]byte) error) {
 	for pause := 100 * time.Millisecond; ctx.Err() == nil; {
 		began := time.Now()
-		err := c.stream(ctx, path, limit, take)
+		open, err := c.stream(ctx, path, limit, take)
 		if ctx.Err() != nil {
 			return
 		}
-		c.noted(err)
+		if !open { // that one broke off says nothing yet: it is so after each renewal
+			c.noted(err)
+		}
 		if time.Since(began) > 2*keepAlive {
 			pause = 100 * time.Millisecond
 		}
@@ -162,36 +164,37 @@ func (c *Client) follow(ctx context.Context, path string, limit uint32, take fun
 
 var errQuiet = errors.New("the control plane has said nothing for too long")
 
-func (c *Client) stream(ctx context.Context, path string, limit uint32, take func([]byte) error) error {
+// stream is one connection of follow; open says whether it came to be.
+func (c *Client) stream(ctx context.Context, path string, limit uint32, take func([]byte) error) (open bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	quiet := time.AfterFunc(quietLimit, func() { cancel(errQuiet) })
 	defer quiet.Stop()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url(path), nil)
 	if err != nil {
-		return err
+		return false, err
 	}
 	answer, err := c.connections().streams.RoundTrip(r)
 	if err != nil {
-		return cause(ctx, err)
+		return false, cause(ctx, err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(answer.Body, maxJoin)) // the status says enough
-		return refusal(answer.StatusCode, body)
+		return false, refusal(answer.StatusCode, body)
 	}
 	c.noted(nil)
 	for {
 		frame, err := readFrame(answer.Body, limit)
 		if err != nil {
-			return cause(ctx, err)
+			return true, cause(ctx, err)
 		}
 		quiet.Reset(quietLimit)
 		if len(frame) == 0 {
 			continue
 		}
 		if err := take(frame); err != nil {
-			return err
+			return true, err
 		}
 	}
 }
