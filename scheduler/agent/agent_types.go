@@ -26,6 +26,9 @@ type Assignment struct {
 	Grace   time.Duration // between SIGTERM and SIGKILL
 	Stop    bool          // stop it and report Stopped
 
+	// Revive starts anew what this agent finds ended when it begins: the machine
+	// was started again, and nobody is there to decide what becomes of it.
+	Revive bool
 	// OneOff runs once: its end is reported as Exited, whatever the code.
 	OneOff bool
 	// Attach keeps a one-off from starting until a Session of kind Attach

@@ -29,6 +29,12 @@ func (i *instance) start(ctx context.Context) (Container, bool) {
 	}
 	ctx, cancel := i.untilStop(ctx)
 	defer cancel()
+	if i.a.Revive && !i.a.OneOff && i.adopted.Instance != "" {
+		i.log.Info("starting again what the machine ran before it went down")
+		if i.insist(ctx, func() error { return i.rt.Stop(ctx, i.a.ID, 0) }) != nil {
+			return Container{}, false
+		}
+	}
 	c, err := i.startAtLast(ctx)
 	if ctx.Err() != nil {
 		return c, false

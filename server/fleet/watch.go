@@ -100,7 +100,11 @@ func (c *Client) remembered() ([]agent.Assignment, error) {
 		return nil, fmt.Errorf("the control plane does not answer, and there is no earlier set: %w", err)
 	}
 	c.log.Warn("the control plane does not answer; running what it last said")
-	return c.open(sealed)
+	list, err := c.open(sealed)
+	for i := range list {
+		list[i].Revive = true // after a reboot nobody else starts it again
+	}
+	return list, err
 }
 
 // open checks that a set is the control plane's, for this host, and none that
