@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -146,12 +145,7 @@ func (s *agentSettings) open(ctx context.Context, id fleet.Identity, rt *docker.
 	parts := newFloor(ctx)
 	parts.run("control plane", client.Run)
 	parts.run("registry", proxy.Run)
-	parts.run("agent", func(ctx context.Context) error {
-		if err := client.AfterReboot(ctx, rt, bootID(), log); err != nil {
-			log.Warn("look after what a reboot has ended; the control plane will", "err", err)
-		}
-		return a.Run(ctx)
-	})
+	parts.run("agent", a.Run)
 	parts.run("image sweep", func(ctx context.Context) error {
 		if !pause(ctx, 10*time.Minute) { // which images are in use is known by then
 			return nil
@@ -159,15 +153,6 @@ func (s *agentSettings) open(ctx context.Context, id fleet.Identity, rt *docker.
 		return agent.SweepImages(ctx, 10*time.Minute, client.KeptImages, rt, log)
 	})
 	return parts, nil
-}
-
-// bootID names the present run of the machine; the kernel makes it.
-func bootID() string {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(text))
 }
 
 // pause waits; false when ctx ended first.

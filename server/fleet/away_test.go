@@ -165,10 +165,14 @@ func TestRunsTheLastSetAlone(t *testing.T) {
 	s.stop()
 	c, _ = s.client(dir)
 	sets := c.Watch(t.Context(), "")
-	await(t, sets, "1")
-	plane.put()
+	if set := <-sets; !slices.Equal(ids(set), []string{"1"}) || !set[0].Revive {
+		t.Errorf("alone: %+v", set)
+	}
+	plane.put(someAssignment("2"))
 	s.start()
-	await(t, sets)
+	if set := <-sets; !slices.Equal(ids(set), []string{"2"}) || set[0].Revive {
+		t.Errorf("no longer alone: %+v", set)
+	}
 }
 
 // What is not signed for this host is not followed.
