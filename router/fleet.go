@@ -1,7 +1,6 @@
 package router
 
 import (
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,10 +18,9 @@ import (
 // and reports the instance as busy. No request can go to an instance that
 // some Ack already called idle.
 type fleet struct {
-	limits  Limits
-	clock   time.Time // zero of shunned
-	view    atomic.Pointer[view]
-	newPool func(Target) *http.Transport
+	limits Limits
+	clock  time.Time // zero of shunned
+	view   atomic.Pointer[view]
 	// poke wakes the publisher: the table changed, or a count on a gone
 	// instance fell. One pending poke is enough, it reads everything anew.
 	poke chan struct{}
@@ -62,9 +60,9 @@ func (v *view) lookup(host string) *route {
 	return v.routes["*."+rest]
 }
 
-func newFleet(l Limits, newPool func(Target) *http.Transport) *fleet {
+func newFleet(l Limits) *fleet {
 	f := &fleet{
-		limits: l, clock: time.Now(), newPool: newPool, poke: make(chan struct{}, 1),
+		limits: l, clock: time.Now(), poke: make(chan struct{}, 1),
 		present: make(map[string]*instance), leaving: make(map[*instance]time.Time),
 	}
 	f.view.Store(&view{routes: map[string]*route{}, starting: true})
@@ -109,7 +107,7 @@ func (f *fleet) adopt(t Target, present map[string]*instance) *instance {
 		}
 	}
 	if in == nil {
-		in = newInstance(t, f.newPool(t))
+		in = newInstance(t, f.limits)
 	}
 	present[t.ID] = in
 	return in
@@ -124,6 +122,7 @@ func (f *fleet) swap(t Table, next *view, present map[string]*instance) {
 		for _, in := range r.targets {
 			kept[in] = true
 			in.gone.Store(false)
+			in.goneAt.Store(0)
 			delete(f.leaving, in)
 		}
 	}
@@ -133,6 +132,7 @@ func (f *fleet) swap(t Table, next *view, present map[string]*instance) {
 		for _, in := range r.targets {
 			if _, left := f.leaving[in]; !kept[in] && !left {
 				in.gone.Store(true)
+				in.goneAt.Store(now.UnixNano())
 				in.pool.CloseIdleConnections()
 				f.leaving[in] = now
 			}

@@ -25,9 +25,18 @@ type errNoInstance struct{ code string }
 
 func (e errNoInstance) Error() string { return "no instance: " + e.code }
 
+// errGone is a connection that was not even tried.
+var errGone = errors.New("the instance has left the routing table")
+
+// longGone is after how long of being gone no new connection to an instance is
+// tried. Who picked it just before it left connects within less.
+const longGone = time.Second
+
 // newPool makes the transport of one instance; reuse says whether connections
-// are kept.
-func newPool(l Limits, reuse bool) *http.Transport {
+// are kept. http.Transport itself repeats a request whose kept connection
+// broke; when the machine behind it died the instance is long gone by then, and
+// waiting for its silence once more would be for nothing.
+func newPool(l Limits, reuse bool, longGone func() bool) *http.Transport {
 	dialer := newDialer(l)
 	idle := l.MaxInFlight
 	if !reuse {
@@ -39,6 +48,9 @@ func newPool(l Limits, reuse bool) *http.Transport {
 	return &http.Transport{
 		Proxy: nil, // never by way of an environment variable
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			if longGone() {
+				return nil, &connectError{errGone}
+			}
 			c, err := dialer.DialContext(ctx, network, addr)
 			if err != nil {
 				return nil, &connectError{err}

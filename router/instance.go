@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // instance is one Target as long as any table or request knows it. Target.ID
@@ -18,7 +19,8 @@ type instance struct {
 	// busy counts requests and tunnels. The order in which it and gone are
 	// written and read is what draining rests on, see fleet.
 	busy    atomic.Int64
-	gone    atomic.Bool // the present table does not hold it
+	gone    atomic.Bool  // the present table does not hold it
+	goneAt  atomic.Int64 // since when, Unix nanoseconds; 0 while it is not
 	tunneld atomic.Int64
 	shunned atomic.Int64 // quarantine ends, in nanoseconds of the fleet's clock
 
@@ -26,8 +28,13 @@ type instance struct {
 	tunnels map[*tunnel]struct{}
 }
 
-func newInstance(t Target, pool *http.Transport) *instance {
-	return &instance{target: t, pool: pool, tunnels: make(map[*tunnel]struct{})}
+func newInstance(t Target, l Limits) *instance {
+	in := &instance{target: t, tunnels: make(map[*tunnel]struct{})}
+	in.pool = newPool(l, true, func() bool {
+		since := in.goneAt.Load()
+		return since != 0 && time.Now().UnixNano()-since > int64(longGone)
+	})
+	return in
 }
 
 // requests is the number of requests in flight, tunnels not counted.

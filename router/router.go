@@ -46,9 +46,9 @@ func New(cfg Config, source Source, log *slog.Logger) (*Router, error) {
 	}
 	r := &Router{
 		cfg: cfg, source: source, log: log, policy: pagePolicy(), buffers: newBuffers(),
-		proxyLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), fresh: newPool(cfg.Limits, false),
+		proxyLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug), fresh: newPool(cfg.Limits, false, func() bool { return false }),
 	}
-	r.fleet = newFleet(cfg.Limits, func(Target) *http.Transport { return newPool(cfg.Limits, true) })
+	r.fleet = newFleet(cfg.Limits)
 	r.loadSnapshot()
 	r.server = r.newServer()
 	if err := r.listen(); err != nil {

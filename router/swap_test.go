@@ -150,7 +150,7 @@ func TestNoRequestFailsWhileInstancesAreReplaced(t *testing.T) {
 func TestAcquireNeverYieldsAnInstanceReportedIdle(t *testing.T) {
 	l := Limits{MaxInFlight: 1 << 20}
 	l.setDefaults()
-	f := newFleet(l, func(Target) *http.Transport { return &http.Transport{} })
+	f := newFleet(l)
 	const swaps = 3000
 	var idle [swaps + 1]atomic.Bool // by instance: an Ack said so
 	table := func(n int) Table {
@@ -238,7 +238,7 @@ func TestAckCountsWhatIsInFlightAndFollowsItDown(t *testing.T) {
 func TestInstanceThatReturnsKeepsItsCount(t *testing.T) {
 	l := Limits{}
 	l.setDefaults()
-	f := newFleet(l, func(Target) *http.Transport { return &http.Transport{} })
+	f := newFleet(l)
 	a, b := Target{ID: "a", Addr: "1:1"}, Target{ID: "b", Addr: "2:2"}
 	f.apply(Table{Version: 1, Routes: []Route{appRoute(a)}})
 	in, _ := f.acquire("app.test", nil, false)
