@@ -14,18 +14,23 @@ import (
 
 func TestRules(t *testing.T) {
 	dns := []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fd00::2")}
-	r := newRules("one", v4, []netip.Prefix{netip.MustParsePrefix("10.7.0.9/16"), netip.MustParsePrefix("fd00::/8")}, dns)
+	r := newRules("one", v4, []netip.Prefix{netip.MustParsePrefix("10.7.0.9/16"), netip.MustParsePrefix("10.8.0.1/32"), netip.MustParsePrefix("fd00::/8")}, dns)
 	text := r.restore()
 	for _, want := range []string{
 		"*filter\n:" + r.input + " - [0:0]\n:" + r.forward + " - [0:0]\n",
 		"-A " + r.forward + " -d 10.0.0.2/32 -p udp -m udp --dport 53 -j RETURN\n",
-		"-A " + r.input + " -d 10.7.0.0/16 -j RETURN\n",
+		"-A " + r.forward + " -d 10.7.0.0/16 -j RETURN\n",
+		"-A " + r.input + " -d 10.8.0.1/32 -j RETURN\n",
 		"-A " + r.forward + " -d 169.254.0.0/16 -j REJECT --reject-with icmp-admin-prohibited\n",
+		"-A " + r.forward + " -d 168.63.129.16/32 -j REJECT --reject-with icmp-admin-prohibited\n",
 		"-A " + r.input + " -j REJECT --reject-with icmp-admin-prohibited\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("lacks %q:\n%s", want, text)
 		}
+	}
+	if strings.Contains(text, "-A "+r.input+" -d 10.7.0.0/16") {
+		t.Errorf("a network opens the host itself:\n%s", text)
 	}
 	if strings.Contains(text, "fd00") {
 		t.Errorf("IPv6 among IPv4:\n%s", text)

@@ -188,7 +188,7 @@ func TestFirewall(t *testing.T) {
 		t.Fatal(err)
 	}
 	metadata, database, carrier := lab.Address(t, "169.254.77.77"), lab.Address(t, "192.168.177.7"), lab.Address(t, "100.64.77.7")
-	o := newOutpost(t, lab, "alpha", netip.MustParsePrefix("192.168.177.0/28"))
+	o := newOutpost(t, lab, "alpha", netip.MustParsePrefix("192.168.177.0/28"), netip.MustParsePrefix("10.251.0.0/16")) // the host is in the second too
 	a, sibling, other := o.start(t, 1), o.start(t, 1), o.start(t, 2)
 
 	at := func(host, port string) string { return net.JoinHostPort(host, port) }

@@ -30,12 +30,14 @@ func (f family) there() bool {
 
 // closed are the networks that containers do not reach: private ones, where
 // the hosts, their databases and the published ports of other apps are, and
-// link-local, where clouds serve a machine's credentials.
+// link-local, where clouds serve a machine's credentials. Some clouds serve them
+// elsewhere: 168.63.129.16 is Azure's, 192.0.0.192 Oracle's.
 func (f family) closed() []string {
 	if f == v6 {
 		return []string{"::/0"}
 	}
-	return []string{"169.254.0.0/16", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"}
+	return []string{"169.254.0.0/16", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10",
+		"168.63.129.16/32", "192.0.0.0/24", "198.18.0.0/15", "240.0.0.0/4"}
 }
 
 // clusterTag is a cluster's name in those of bridges and chains.
@@ -105,7 +107,11 @@ func (r rules) restore() string {
 			}
 		}
 		for _, p := range r.allow {
-			line("-A", chain, "-d", p.String(), "-j RETURN")
+			// A network of others' machines must not open this one, which is in
+			// it as well: its own address has to be named.
+			if chain == r.forward || p.IsSingleIP() {
+				line("-A", chain, "-d", p.String(), "-j RETURN")
+			}
 		}
 	}
 	line("-A", r.input, "-j REJECT --reject-with", r.prohibited)
