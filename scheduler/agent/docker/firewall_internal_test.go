@@ -93,8 +93,19 @@ func TestFirewallWithoutTool(t *testing.T) {
 
 func TestPublishRefusesEverywhere(t *testing.T) {
 	for _, addr := range []string{"0.0.0.0", "::", "224.0.0.1"} {
-		if err := (&spec{}).publish(netip.MustParseAddr(addr), agent.Assignment{Name: "web.1", Port: 80}); err == nil {
+		if err := (&spec{}).publish(netip.MustParseAddr(addr), 20000, agent.Assignment{Name: "web.1", Port: 80}); err == nil {
 			t.Errorf("published on %s", addr)
+		}
+	}
+}
+
+// What an instance was published on is not what the next one is.
+func TestPortsAreNotReused(t *testing.T) {
+	seen := map[int]int{}
+	for range 1000 {
+		p := anyPort()
+		if seen[p]++; p < firstPort || p >= firstPort+portCount || seen[p] > 8 {
+			t.Fatalf("port %d, %d times", p, seen[p])
 		}
 	}
 }

@@ -30,6 +30,7 @@ func inside() int {
 	r, err := docker.New(cfg, slog.New(slog.NewTextHandler(os.Stderr, nil)))
 	check(err)
 	r.LookEvery(200 * time.Millisecond)
+	r.PublishFirst(9999) // which is hostPort: the next is tried
 	l, err := net.Listen("tcp", ":"+hostPort)
 	check(err)
 	go func() { _ = http.Serve(l, http.NotFoundHandler()) }()

@@ -41,8 +41,8 @@ type Config struct {
 	// any. Empty: instances that have files do not start.
 	FilesDir string
 	// Publish is the address of the host that other machines reach its
-	// instances on: each that has a port is published there, on a port of the
-	// engine's choice. Not valid: only this machine reaches them, by the
+	// instances on: each that has a port is published there, on some port from
+	// 20000 to 31999. Not valid: only this machine reaches them, by the
 	// addresses of their containers.
 	Publish netip.Addr
 	// EgressAllow are networks that apps may reach although they are private;
@@ -80,6 +80,7 @@ type Runtime struct {
 	ulimit  ulimit
 	files   *files
 	wall    *firewall
+	port    func() int // to publish the next instance on
 
 	mu      sync.Mutex
 	readers map[string]*reading // followers by instance, see logs.go
@@ -105,7 +106,7 @@ func New(cfg Config, log *slog.Logger) (*Runtime, error) {
 		return nil, err
 	}
 	return &Runtime{
-		cfg: cfg, cli: cli, log: log, files: kept,
+		cfg: cfg, cli: cli, log: log, files: kept, port: anyPort,
 		wall:        newFirewall(cfg.Cluster, cfg.EgressAllow, log),
 		negotiating: make(chan struct{}, 1),
 		netting:     make(chan struct{}, 1),

@@ -21,7 +21,7 @@ func (r *Runtime) Start(ctx context.Context, a agent.Assignment) (agent.Containe
 	if err != nil {
 		return agent.Container{}, err
 	}
-	if err := s.publish(r.cfg.Publish, a); err != nil {
+	if err := s.publish(r.cfg.Publish, r.port(), a); err != nil {
 		return agent.Container{}, err
 	}
 	c, found, err := r.existing(ctx, a)
@@ -38,7 +38,14 @@ func (r *Runtime) Start(ctx context.Context, a agent.Assignment) (agent.Containe
 	if s.host.Mounts, err = r.files.write(a); err != nil {
 		return agent.Container{}, err
 	}
-	if c, err = r.launchOn(ctx, s, a); err != nil && !r.mayRun(s, err) {
+	c, err = r.launchOn(ctx, s, a)
+	for try := 1; portTaken(err) && try < portTries; try++ {
+		if err := s.publish(r.cfg.Publish, r.port(), a); err != nil {
+			return c, err
+		}
+		c, err = r.launchOn(ctx, s, a)
+	}
+	if err != nil && !r.mayRun(s, err) {
 		err = errors.Join(err, r.files.remove(a.ID))
 	}
 	return c, err
