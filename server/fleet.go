@@ -87,17 +87,43 @@ func (f *Fleet) Join(ctx context.Context, j Join) (hostID, name string, err erro
 
 // check looks at what an agent says of its machine.
 func (j Join) check() error {
-	const longest = 100
+	const (
+		longest    = 100
+		mostCPU    = 100_000 * 1000
+		mostMemory = 1 << 50
+	)
 	switch {
 	case j.MilliCPU <= 0 || j.Memory <= 0:
 		return Errorf(ErrInvalid, "The machine has told no CPUs or no memory. Nothing was changed.")
+	case j.MilliCPU > mostCPU || j.Memory > mostMemory:
+		return Errorf(ErrInvalid, "The machine has told more CPUs or memory than any has. Nothing was changed.")
 	case j.Arch == "" || len(j.Arch) > longest || len(j.Agent) > longest || len(j.Engine) > longest || strings.ContainsFunc(j.Arch+j.Agent+j.Engine, func(r rune) bool { return printable(r) < 0 }):
 		return Errorf(ErrInvalid, "The machine's architecture and the versions of its agent and engine must be told in at most %d printable characters each. Nothing was changed.", longest)
 	}
-	if _, err := netip.ParseAddr(j.Addr); err != nil {
+	return j.checkAddr()
+}
+
+// checkAddr lets no machine be at an address that leads elsewhere: what runs
+// on it is what the router finds there.
+func (j Join) checkAddr() error {
+	a, err := netip.ParseAddr(j.Addr)
+	switch {
+	case err != nil || a.String() != j.Addr:
 		return Errorf(ErrInvalid, "The machine's private address %q is no IP address. Nothing was changed.", j.Addr)
+	case a.Zone() != "" || a.Is4In6() || a.IsUnspecified() || a.IsMulticast() || a.IsLinkLocalUnicast():
+		return Errorf(ErrInvalid, "Other machines do not reach dynos at the address %q. Nothing was changed; give the machine's private one with --addr.", j.Addr)
 	}
 	return nil
+}
+
+// PublishedOn says whether the address of an instance, "10.91.0.2:49153", is one
+// of the host with that private address. A host without one is this machine.
+func PublishedOn(addr, host string) bool {
+	if addr == "" || host == "" {
+		return true
+	}
+	at, err := netip.ParseAddrPort(addr)
+	return err == nil && at.Addr().String() == host
 }
 
 // Announce notes what an agent says of its machine when it starts: capacity,

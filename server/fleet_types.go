@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -12,6 +13,8 @@ type Join struct {
 	MilliCPU, Memory    int64  // capacity for instances; memory in bytes
 	Addr, Agent, Engine string // private address, versions
 	Key                 []byte // SHA-256 of the public key of its agent
+
+	From netip.Addr // where an announcement comes from
 }
 
 // FleetAddress is where agents reach the control plane; zero: they cannot.

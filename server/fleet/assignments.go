@@ -104,11 +104,16 @@ func (s *setStream) send(ctx context.Context) error {
 	if epoch == s.epoch && bytes.Equal(text, s.sent) {
 		return nil
 	}
+	s.sent, s.epoch = text, epoch
 	sealed, err := seal(s.auth.sign, set{Epoch: epoch, Seq: s.seq.next(), Host: s.host, Assignments: list})
 	if err != nil {
 		return err
 	}
-	s.sent, s.epoch = text, epoch
+	if len(sealed) > maxSet { // the host would break off, and come again for the same
+		s.log.Error("ALARM: what a host is to run is more than it is told at once; it goes on with what it has until there is less: smaller config files, or fewer dynos of apps that have large ones",
+			"host", s.host, "bytes", len(sealed), "limit", maxSet, "dynos", len(list))
+		return nil
+	}
 	return s.out.frame(sealed)
 }
 

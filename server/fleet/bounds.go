@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"time"
 
 	"paas/server"
 )
@@ -12,8 +13,13 @@ import (
 // that was broken into does not use up the control plane's memory.
 const (
 	maxMessages = 16 // each of at most maxBody
+	maxReports  = 2  // each is a transaction for every status; an agent sends one after the other
 	maxPulls    = 64
 	maxAsks     = 1000 // without a body; an agent that begins asks for each instance
+
+	// tellsPerMinute is how often a host may say anew what it has: when that has
+	// changed, all apps are looked at.
+	tellsPerMinute = 10
 )
 
 // counts are how many of something each has.
@@ -56,17 +62,21 @@ func (s *Server) within(c *counts, most int, serve func(w http.ResponseWriter, r
 	})
 }
 
-// bounded closes connections beyond its limits at once, so that strangers
-// leave room for hosts.
+// bounded closes connections beyond its limits at once, and those of strangers
+// after a while. They have a room of their own: however many come, there is
+// room for a host that comes again.
 type bounded struct {
 	net.Listener
-	slots   chan struct{}
-	perAddr int
-	addrs   counts
+	all, strangers room
+	patience       time.Duration // with strangers
 }
 
-func newBounded(l net.Listener, most, perAddr int) net.Listener {
-	return &bounded{Listener: l, slots: make(chan struct{}, most), perAddr: perAddr}
+// strangerLimit is how long a connection may be of nobody known: joining takes
+// less.
+const strangerLimit = 30 * time.Second
+
+func newBounded(l net.Listener, most, perAddr int) *bounded {
+	return &bounded{Listener: l, all: newRoom(most, perAddr), strangers: newRoom(max(most/4, 4), max(perAddr/8, 4)), patience: strangerLimit}
 }
 
 func (b *bounded) Accept() (net.Conn, error) {
@@ -75,38 +85,72 @@ func (b *bounded) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		addr, _, err := net.SplitHostPort(c.RemoteAddr().String())
-		if err == nil && b.take(addr) {
-			return &boundedConn{Conn: c, free: sync.OnceFunc(func() { b.give(addr) })}, nil
+		who := whoseLimit(c.RemoteAddr().String())
+		if b.take(who) {
+			return b.guest(c, who), nil
 		}
 		_ = c.Close() // an agent tries again
 	}
 }
 
-func (b *bounded) take(addr string) bool {
-	if !b.addrs.enter(addr, b.perAddr) {
+func (b *bounded) take(who string) bool {
+	if !b.strangers.take(who) {
+		return false
+	}
+	if !b.all.take(who) {
+		b.strangers.give(who)
+		return false
+	}
+	return true
+}
+
+func (b *bounded) guest(c net.Conn, who string) *boundedConn {
+	g := &boundedConn{Conn: c, free: sync.OnceFunc(func() { b.all.give(who) })}
+	late := time.AfterFunc(b.patience, func() { _ = c.Close() }) // whoever serves it closes it too
+	g.known = sync.OnceFunc(func() {
+		late.Stop()
+		b.strangers.give(who)
+	})
+	return g
+}
+
+// room is for so many, and so many of one address.
+type room struct {
+	slots   chan struct{}
+	perAddr int
+	addrs   *counts
+}
+
+func newRoom(most, perAddr int) room {
+	return room{slots: make(chan struct{}, most), perAddr: perAddr, addrs: &counts{}}
+}
+
+func (r room) take(who string) bool {
+	if !r.addrs.enter(who, r.perAddr) {
 		return false
 	}
 	select {
-	case b.slots <- struct{}{}:
+	case r.slots <- struct{}{}:
 		return true
 	default:
-		b.addrs.leave(addr)
+		r.addrs.leave(who)
 		return false
 	}
 }
 
-func (b *bounded) give(addr string) {
-	<-b.slots
-	b.addrs.leave(addr)
+func (r room) give(who string) {
+	<-r.slots
+	r.addrs.leave(who)
 }
 
 type boundedConn struct {
 	net.Conn
-	free func()
+	free  func()
+	known func() // it is of a host
 }
 
 func (c *boundedConn) Close() error {
+	c.known() // no stranger any more either
 	c.free()
 	return c.Conn.Close()
 }

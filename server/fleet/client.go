@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -31,12 +32,13 @@ type Client struct {
 	log *slog.Logger
 	tls *tls.Config
 
-	beatsDue chan agent.Beat
-	usageDue chan usageBatch
-	renewDue chan struct{}
-	stopping chan struct{} // closed when Run is told to end
-	guests   sync.WaitGroup
-	images   images
+	beatsDue  chan agent.Beat
+	usageDue  chan usageBatch
+	renewDue  chan struct{}
+	stopping  chan struct{} // closed when Run is told to end
+	announced chan struct{} // closed when the control plane knows what this machine has
+	guests    sync.WaitGroup
+	images    images
 
 	mu     sync.Mutex
 	id     Identity
@@ -68,7 +70,7 @@ func NewClient(cfg ClientConfig, log *slog.Logger) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg, log: log, id: id, beatsDue: make(chan agent.Beat, 1), usageDue: make(chan usageBatch, 4),
-		renewDue: make(chan struct{}, 1), stopping: make(chan struct{}),
+		renewDue: make(chan struct{}, 1), stopping: make(chan struct{}), announced: make(chan struct{}),
 		back: make(chan struct{}), told: "new"}
 	c.images.seen = map[string]time.Time{}
 	if c.tls, err = id.tlsConfig(c.Identity); err != nil {
@@ -119,8 +121,14 @@ func (c *Client) Run(ctx context.Context) error {
 	return nil
 }
 
-// Report is agent.Control.
+var errUnannounced = errors.New("the control plane does not know yet what this machine has")
+
+// Report is agent.Control. Where an instance is can be told once the control
+// plane knows the address of this machine.
 func (c *Client) Report(ctx context.Context, _ string, s []agent.Status) error {
+	if !isClosed(c.announced) && slices.ContainsFunc(s, func(s agent.Status) bool { return s.Addr != "" }) {
+		return errUnannounced
+	}
 	err := post(ctx, c.connections().quick, c.url("/v1/report"), s, &done{})
 	c.noted(err)
 	return err
@@ -202,6 +210,7 @@ func (c *Client) sendUsage(ctx context.Context) {
 
 // announce says once what this machine has.
 func (c *Client) announce(ctx context.Context) {
+	defer close(c.announced)
 	c.insist(ctx.Done(), func() error {
 		limited, cancel := context.WithTimeout(ctx, bodyLimit)
 		defer cancel()

@@ -3,7 +3,9 @@ package fleet
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/tls"
 	"crypto/x509"
+	"net"
 	"net/http"
 	"sync"
 	"time"
@@ -16,18 +18,33 @@ import (
 const (
 	askAgain = 5 * time.Second
 	askLimit = 500 * time.Millisecond // for the store's answer: beats must not wait for it
+	// refuseFor is how long the store is not asked again for one that is no
+	// host: one that was removed may come a thousand times a second.
+	refuseFor = time.Second
 )
 
 type peerKey struct{}
 
 // peer is what is known of who is at the other end of a connection.
 type peer struct {
+	known func() // tells the listener that it is a host
+
 	mu    sync.Mutex
 	host  string
 	asked time.Time
+	gone  time.Time // it was no host when last asked
 }
 
-func withPeer(ctx context.Context) context.Context { return context.WithValue(ctx, peerKey{}, &peer{}) }
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	p := &peer{known: func() {}}
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	if b, ok := c.(*boundedConn); ok {
+		p.known = b.known
+	}
+	return context.WithValue(ctx, peerKey{}, p)
+}
 
 var (
 	errNoCertificate = &server.Error{ID: server.ErrUnauthorized, Message: "A host shows its certificate here.", Next: "Join first: paas agent join"}
@@ -61,19 +78,22 @@ func (s *Server) identify(r *http.Request) (string, error) {
 func (s *Server) hostOf(ctx context.Context, leaf *x509.Certificate) (string, error) {
 	p, ok := ctx.Value(peerKey{}).(*peer)
 	if !ok {
-		p = &peer{}
+		p = &peer{known: func() {}}
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.host != "" && time.Since(p.asked) < askAgain {
 		return p.host, nil
 	}
+	if time.Since(p.gone) < refuseFor {
+		return "", errRemoved
+	}
 	limited, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
 	host, err := s.hosts.HostByKey(limited, keyHash(leaf.RawSubjectPublicKeyInfo))
 	switch {
 	case err == nil && host != leaf.Subject.CommonName, server.IsID(err, server.ErrNotFound):
-		p.host = ""
+		p.host, p.gone = "", time.Now()
 		return "", errRemoved
 	case err != nil && p.host != "":
 		p.asked = time.Now()
@@ -82,6 +102,7 @@ func (s *Server) hostOf(ctx context.Context, leaf *x509.Certificate) (string, er
 		return "", err
 	}
 	p.host, p.asked = host, time.Now()
+	p.known()
 	return host, nil
 }
 

@@ -25,12 +25,15 @@ func (s *Server) beat(w http.ResponseWriter, r *http.Request, host string) {
 }
 
 func (s *Server) report(w http.ResponseWriter, r *http.Request, host string) {
-	var list []agent.Status
+	var list few[agent.Status]
 	err := read(w, r, maxBody, &list)
+	if err == nil && len(list) > maxStatuses {
+		err = server.Errorf(server.ErrTooLarge, "A report has at most %d statuses.", maxStatuses)
+	}
 	if err == nil {
 		ctx, cancel := context.WithTimeout(r.Context(), bodyLimit)
 		defer cancel()
-		err = s.control.Report(ctx, host, list)
+		err = s.control.Report(ctx, host, plainStatuses(list))
 	}
 	s.answer(w, r, done{}, err)
 }
@@ -89,7 +92,7 @@ func (s *Server) cursor(w http.ResponseWriter, r *http.Request, host string) {
 func (s *Server) usage(w http.ResponseWriter, r *http.Request, host string) {
 	var b usageBatch
 	err := read(w, r, maxBody, &b)
-	if err == nil {
+	if err == nil && timely(b.At, time.Now()) {
 		b.Usage = slices.DeleteFunc(b.Usage, func(u agent.Usage) bool {
 			o, ok := s.known.find(host, u.Instance)
 			return !ok || o.appID != u.AppID || o.name != u.Name

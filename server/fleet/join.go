@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/x509"
-	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -22,15 +21,14 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*joinReply, error) {
-	from, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil || !s.joins.allow(from, time.Now()) {
+	if from := whoseLimit(r.RemoteAddr); !s.joins.allow(from, time.Now()) {
 		return nil, server.Errorf(server.ErrRate, "Too many tries to join from %s. Nothing was changed; try again in a minute.", from)
 	}
 	var q joinRequest
 	if err := read(w, r, maxJoin, &q); err != nil {
 		return nil, err
 	}
-	if err := q.check(); err != nil {
+	if err := q.check(sender(r)); err != nil {
 		return nil, err
 	}
 	key, hash, err := keyOf(q.CSR)
@@ -53,10 +51,15 @@ func (s *Server) announceHost(w http.ResponseWriter, r *http.Request, host strin
 	var q joinRequest
 	err := read(w, r, maxJoin, &q)
 	if err == nil {
-		err = q.check()
+		err = q.check(sender(r))
+	}
+	if err == nil && !s.tells.allow(host, time.Now()) {
+		err = server.Errorf(server.ErrRate, "This host has said what it has more than %d times in a minute. Nothing was changed.", tellsPerMinute)
 	}
 	if err == nil {
-		err = s.hosts.Announce(r.Context(), host, q.machine(nil))
+		j := q.machine(nil)
+		j.From = sender(r)
+		err = s.hosts.Announce(r.Context(), host, j)
 	}
 	s.answer(w, r, done{}, err)
 }
@@ -65,16 +68,13 @@ func (q joinRequest) machine(key []byte) server.Join {
 	return server.Join{Token: q.Token, Arch: q.Arch, MilliCPU: q.MilliCPU, Memory: q.Memory, Addr: q.Addr, Agent: q.Agent, Engine: q.Engine, Key: key}
 }
 
-func (q joinRequest) check() error {
+// check looks at what only this door knows; all else server.Fleet checks.
+func (q joinRequest) check(from netip.Addr) error {
 	addr, err := netip.ParseAddr(q.Addr)
-	if err != nil || addr.IsUnspecified() || addr.IsMulticast() {
+	if err != nil {
 		return server.Errorf(server.ErrInvalid, "%q is not an address to reach instances at. Nothing was changed; give the machine's private one with --addr.", q.Addr)
 	}
-	const longest = 100
-	if q.MilliCPU <= 0 || q.Memory <= 0 || q.Arch == "" || max(len(q.Arch), len(q.Agent), len(q.Engine)) > longest {
-		return server.Errorf(server.ErrInvalid, "The machine does not say what it has. Nothing was changed.")
-	}
-	return nil
+	return mayPublishOn(addr.Unmap(), from)
 }
 
 // renew gives a host a certificate for its next key. With it alone nothing can

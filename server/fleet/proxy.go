@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"path"
+	"strings"
 	"sync"
 	"time"
 
@@ -78,6 +80,8 @@ func (p *Proxy) guard(next http.Handler) http.Handler {
 		case r.URL.Path == "/v2/" || r.URL.Path == "/v2":
 			w.Header().Set("Docker-Distribution-Api-Version", "registry/2.0")
 			w.WriteHeader(http.StatusOK)
+		case !strings.HasPrefix(r.URL.Path, "/v2/") || path.Clean(r.URL.Path) != r.URL.Path:
+			w.WriteHeader(http.StatusNotFound) // whoever pulls does not speak for the host
 		default:
 			next.ServeHTTP(w, r)
 		}

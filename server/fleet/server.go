@@ -66,10 +66,12 @@ type Server struct {
 	stop     context.CancelFunc // ends the streams
 	pull     *httputil.ReverseProxy
 	joins    *limiter
+	tells    *limiter // announcements, by host
 	known    *known
 	sessions *sessions
 	seq      sequence
 	messages counts // under way, by host
+	reports  counts
 	pulls    counts
 	asks     counts
 }
@@ -90,7 +92,7 @@ func New(cfg Config, auth *Authority, control agent.Control, hosts Hosts, log *s
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{cfg: cfg, auth: auth, control: control, hosts: hosts, log: log, ln: newBounded(ln, cfg.MaxConns, cfg.MaxConnsPerAddr), stop: stop,
-		pull: pull, joins: newLimiter(cfg.JoinsPerMinute), known: newKnown(), sessions: newSessions()}
+		pull: pull, joins: newLimiter(cfg.JoinsPerMinute), tells: newLimiter(tellsPerMinute), known: newKnown(), sessions: newSessions()}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
 	s.srv = &http.Server{
@@ -101,7 +103,7 @@ func New(cfg Config, auth *Authority, control agent.Control, hosts Hosts, log *s
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnContext:       func(ctx context.Context, _ net.Conn) context.Context { return withPeer(ctx) },
+		ConnContext:       withPeer,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // strangers' handshakes
 		TLSConfig: &tls.Config{
 			MinVersion:     tls.VersionTLS13,
@@ -156,7 +158,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/rekey", s.rekey)
 	mux.HandleFunc("POST /v1/announce", message(s.announceHost))
 	mux.HandleFunc("POST /v1/beat", message(s.beat))
-	mux.HandleFunc("POST /v1/report", message(s.report))
+	mux.HandleFunc("POST /v1/report", s.within(&s.reports, maxReports, s.report))
 	mux.HandleFunc("POST /v1/logs", message(s.logs))
 	mux.HandleFunc("GET /v1/cursor", s.within(&s.asks, maxAsks, s.cursor))
 	mux.HandleFunc("POST /v1/usage", message(s.usage))

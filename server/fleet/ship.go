@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	shipBytes = 2 << 20 // of text in one message
+	shipBytes = 2 << 20      // of text in one message
+	shipLines = maxItems / 2 // of them
 	shipLimit = 20 * time.Second
 )
 
@@ -22,7 +23,7 @@ func (c *Client) Log(list []agent.Line) {
 	for len(list) > 0 {
 		var b logBatch
 		n, size := 0, 0
-		for ; n < len(list) && size < shipBytes; n++ {
+		for ; n < min(len(list), shipLines) && size < shipBytes; n++ {
 			l := list[n]
 			b.Lines = append(b.Lines, line{Instance: l.Instance, At: l.At, Text: []byte(l.Text), Platform: l.Platform})
 			size += len(l.Text)

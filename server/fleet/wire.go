@@ -24,9 +24,9 @@ import (
 
 // The limits of the wire.
 const (
-	maxSet     = 64 << 20 // bytes of one set of assignments
-	maxBody    = 8 << 20  // of any other message
-	maxJoin    = 16 << 10 // of a message of somebody unknown
+	maxSet     = 256 << 20 // bytes of one set of assignments: files of 1 MB for each of some hundred instances
+	maxBody    = 8 << 20   // of any other message
+	maxJoin    = 16 << 10  // of a message of somebody unknown
 	bodyLimit  = 20 * time.Second
 	quietLimit = 15 * time.Second // silence after which a stream is taken for dead
 	keepAlive  = 5 * time.Second  // between two frames of a stream
@@ -145,14 +145,14 @@ type line struct {
 // logBatch is POST /v1/logs. Again says that it was sent before and may have
 // been taken.
 type logBatch struct {
-	Lines []line `json:"lines"`
-	Again bool   `json:"again,omitempty"`
+	Lines few[line] `json:"lines"`
+	Again bool      `json:"again,omitempty"`
 }
 
 // usageBatch is POST /v1/usage.
 type usageBatch struct {
-	At    time.Time     `json:"at"`
-	Usage []agent.Usage `json:"usage"`
+	At    time.Time        `json:"at"`
+	Usage few[agent.Usage] `json:"usage"`
 }
 
 // problem is the body of an answer that is no success.

@@ -72,6 +72,13 @@ func orEmpty(labels map[string]string) map[string]string {
 // beyond what is there.
 func (s *Store) AnnounceHost(ctx context.Context, id string, j server.Join) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error {
+		had, err := one(ctx, tx, pgx.RowTo[string], "host", `select addr from hosts where id = $1 for update`, uuidOf(id))
+		if err != nil {
+			return err
+		}
+		if had != j.Addr && j.Addr != j.From.String() {
+			return server.Errorf(server.ErrInvalid, "The address %s is neither %s, with which the host joined, nor %s, from which it comes. Nothing was changed; to give it another, join it anew.", j.Addr, had, j.From)
+		}
 		tag, err := tx.Exec(ctx, `update hosts set arch = $2, milli_cpu = $3, memory = $4, addr = $5, agent = $6, engine = $7,
 				kept_cpu = least(kept_cpu, $3 - 1), kept_memory = least(kept_memory, $4 - 1)
 			where id = $1 and (arch, milli_cpu, memory, addr, agent, engine) is distinct from ($2, $3, $4, $5, $6, $7)`,
@@ -125,7 +132,8 @@ func (s *Store) Pulse(ctx context.Context, beats []server.HostBeat, lease time.D
 
 // writeBeats is one statement however many hosts there are. A host whose engine
 // does not answer takes nothing new for now, unless it is the only one: what
-// waits for it may as well wait there.
+// waits for it may as well wait there. A time to come is of a clock that was set
+// back: it would keep a host from being lost until then.
 func writeBeats(ctx context.Context, tx pgx.Tx, beats []server.HostBeat) error {
 	slices.SortFunc(beats, func(a, b server.HostBeat) int { return strings.Compare(a.Host, b.Host) })
 	ids, ages, engines := make([]string, len(beats)), make([]int64, len(beats)), make([]bool, len(beats))
@@ -137,7 +145,7 @@ func writeBeats(ctx context.Context, tx pgx.Tx, beats []server.HostBeat) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `update hosts h set seen_at = greatest(h.seen_at, now() - b.age * interval '1 microsecond'),
+	_, err = tx.Exec(ctx, `update hosts h set seen_at = greatest(case when h.seen_at > now() then '-infinity' else h.seen_at end, now() - b.age * interval '1 microsecond'),
 			steady_at = case when b.engine or not exists (select 1 from hosts where not local) then h.steady_at else greatest(h.steady_at, now() + interval '2 s') end
 		from unnest($1::uuid[], $2::bigint[], $3::bool[]) as b (id, age, engine) where h.id = b.id`, ids, ages, engines)
 	if err != nil || !fresh {

@@ -74,8 +74,18 @@ func (s *Store) Assigned(ctx context.Context, hostID string) ([]server.Placed, e
 // table says which report may follow which state; anything else is an echo of
 // the past and changes nothing.
 func (s *Store) Report(ctx context.Context, hostID string, reports []agent.Status) ([]server.Transition, error) {
+	at, err := one(ctx, s.pool, pgx.RowTo[string], "host", `select addr from hosts where id = $1`, uuidOf(hostID))
+	if server.IsID(err, server.ErrNotFound) {
+		return nil, nil // removed, and all that was on it
+	}
+	if err != nil {
+		return nil, err
+	}
 	var out []server.Transition
 	for _, r := range reports {
+		if !server.PublishedOn(r.Addr, at) {
+			r = misplaced(r, at)
+		}
 		t, err := s.report(ctx, hostID, r)
 		if err != nil {
 			return out, fmt.Errorf("report of %s: %w", r.ID, err)
@@ -85,6 +95,19 @@ func (s *Store) Report(ctx context.Context, hostID string, reports []agent.Statu
 		}
 	}
 	return out, nil
+}
+
+// misplaced is the report of an instance that is at an address of another
+// machine: the router must not go there in its name. One of ours is there after
+// its host was given another address, and is started again.
+func misplaced(r agent.Status, host string) agent.Status {
+	if r.State == agent.Up {
+		r.State, r.ExitCode, r.Platform = agent.Crashed, 0, true
+		r.Reason = fmt.Sprintf("it is published on %.60q, which is not at its host's address %s", r.Addr, host)
+		r.Notes = r.Reason
+	}
+	r.Addr = ""
+	return r
 }
 
 func (s *Store) report(ctx context.Context, hostID string, r agent.Status) (*server.Transition, error) {

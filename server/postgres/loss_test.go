@@ -66,7 +66,7 @@ func TestLossLeavesTheRouter(t *testing.T) {
 	list, err := h.Instances(h.ctx, h.app.ID)
 	h.must(err)
 	for _, in := range list {
-		_, err := h.Report(h.ctx, in.HostID, []agent.Status{{ID: in.ID, State: agent.Up, Addr: "10.91.0.1:1"}})
+		_, err := h.Report(h.ctx, in.HostID, []agent.Status{{ID: in.ID, State: agent.Up, Addr: "10.91.1.2:1"}})
 		h.must(err)
 	}
 	for table := range tables {
@@ -87,7 +87,7 @@ func TestLossLeavesTheRouter(t *testing.T) {
 	if out > 3*time.Second {
 		t.Errorf("it takes %s", out)
 	}
-	_, err = h.Report(h.ctx, ids[0], []agent.Status{{ID: list[0].ID, State: agent.Up, Addr: fmt.Sprint("10.91.0.1:", 2)}})
+	_, err = h.Report(h.ctx, ids[0], []agent.Status{{ID: list[0].ID, State: agent.Up, Addr: fmt.Sprint("10.91.1.2:", 2)}})
 	h.must(err) // what the host says of what is no more its own changes nothing
 	if got := h.spread(ids[0]); got != "there 0 elsewhere 2" {
 		t.Errorf("after its report: %s", got)
