@@ -109,9 +109,9 @@ func (s *setStream) send(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(sealed) > maxSet { // the host would break off, and come again for the same
+	if len(sealed) > s.cfg.MaxSet { // the host would break off, and come again for the same
 		s.log.Error("ALARM: what a host is to run is more than it is told at once; it goes on with what it has until there is less: smaller config files, or fewer dynos of apps that have large ones",
-			"host", s.host, "bytes", len(sealed), "limit", maxSet, "dynos", len(list))
+			"host", s.host, "bytes", len(sealed), "limit", s.cfg.MaxSet, "dynos", len(list))
 		return nil
 	}
 	return s.out.frame(sealed)

@@ -45,6 +45,8 @@ type Config struct {
 	// MaxConnsPerAddr how many of one address, 2,000 when zero. A host has four.
 	MaxConns        int
 	MaxConnsPerAddr int
+	// MaxSet is how many bytes one set may have, as much as hosts take when zero.
+	MaxSet int
 }
 
 // Registry is where hosts' images come from.
@@ -80,6 +82,7 @@ type Server struct {
 func New(cfg Config, auth *Authority, control agent.Control, hosts Hosts, log *slog.Logger) (*Server, error) {
 	setDefault(&cfg.CertificateLife, leafLife)
 	setDefault(&cfg.JoinsPerMinute, 20)
+	setDefault(&cfg.MaxSet, maxSet)
 	setDefault(&cfg.MaxConns, 20000)
 	setDefault(&cfg.MaxConnsPerAddr, 2000)
 	pull, err := newPull(cfg.Registry, log)

@@ -1,0 +1,61 @@
+package fleet_test
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"paas/scheduler/agent"
+	"paas/scheduler/agent/agenttest"
+	"paas/server/fleet"
+)
+
+// A host that was broken into keeps neither the store nor the memory of the
+// control plane busy.
+func TestHostMayNotFlood(t *testing.T) {
+	s := newScene(t, agenttest.NewControl(), fleet.Config{})
+	dir := s.join("a")
+	for what, c := range map[string]struct {
+		path, body string
+		want       int
+	}{
+		"a list without end":    {"/v1/report", "[" + strings.Repeat("{},", 2_000_000) + "{}]", http.StatusUnprocessableEntity},
+		"lines without end":     {"/v1/logs", `{"lines":[` + strings.Repeat("{},", 2_000_000) + "{}]}", http.StatusUnprocessableEntity},
+		"figures without end":   {"/v1/usage", `{"usage":[` + strings.Repeat("{},", 2_000_000) + "{}]}", http.StatusUnprocessableEntity},
+		"too many transactions": {"/v1/report", "[" + strings.Repeat("{},", 1000) + "{}]", http.StatusRequestEntityTooLarge},
+		"an honest report":      {"/v1/report", "[" + strings.Repeat("{},", 255) + "{}]", http.StatusOK},
+	} {
+		if code, body := s.ask(shows(t, dir), "POST", c.path, c.body); code != c.want {
+			t.Errorf("%s: %d %.200s", what, code, body)
+		}
+	}
+	for i := range 12 {
+		want := http.StatusOK
+		if i >= 10 {
+			want = http.StatusTooManyRequests
+		}
+		said := `{"arch":"amd64","milli_cpu":` + strconv.Itoa(1000+i) + `,"memory":1,"addr":"10.9.8.7"}`
+		if code, body := s.ask(shows(t, dir), "POST", "/v1/announce", said); code != want {
+			t.Errorf("announcement %d: %d %s", i, code, body)
+		}
+	}
+}
+
+// What is too much for the wire does not break the host's stream: it goes on
+// with what it has, and follows as soon as there is less.
+func TestSetIsTooLarge(t *testing.T) {
+	plane := agenttest.NewControl()
+	s := newScene(t, plane, fleet.Config{MaxSet: 10_000})
+	c, _ := s.client(s.join("a"))
+	sets := c.Watch(t.Context(), "")
+	plane.Set(agent.Assignment{ID: "1", AppID: "app-1"})
+	if got := <-sets; got[0].ID != "1" {
+		t.Errorf("%+v", got)
+	}
+	plane.Set(agent.Assignment{ID: "2", AppID: "app-2", Files: []agent.File{{Path: "/x", Content: make([]byte, 20_000)}}})
+	plane.Set(agent.Assignment{ID: "3", AppID: "app-1"})
+	if got := <-sets; got[0].ID != "3" {
+		t.Errorf("%+v", got[0].ID)
+	}
+}
