@@ -114,7 +114,7 @@ func (s *session) hostInfo(name string, asJSON bool) error {
 	s.say("")
 	address := "this is the control plane's own machine"
 	if h.Address != nil {
-		address = *h.Address
+		address = cmp.Or(*h.Address, "told to admins only")
 	}
 	fields(s.out, [][2]string{
 		{"State", hostState(h)}, {"Address", address}, {"Arch", h.Arch}, {"Agent", h.Agent}, {"Docker Engine", h.Engine}, {"Labels", labelText(h.Labels)},

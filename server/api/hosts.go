@@ -25,7 +25,7 @@ type Host struct {
 	Local      bool              `json:"local"`  // the control plane's own machine
 	Arch       string            `json:"arch"`
 	Labels     map[string]string `json:"labels"`
-	Address    *string           `json:"address"` // where its instances are reached; null on the local host
+	Address    *string           `json:"address"` // where its instances are reached; null on the local host, and like agent and engine empty for who is no admin
 	Agent      string            `json:"agent"`   // version of its agent
 	Engine     string            `json:"engine"`  // version of its Docker Engine
 	Capacity   HostPart          `json:"capacity"`

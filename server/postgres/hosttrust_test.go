@@ -60,3 +60,17 @@ func TestSeenInTheFuture(t *testing.T) {
 		t.Errorf("it is heard of at %s", at)
 	}
 }
+
+// Where a host is and what it runs on is for admins.
+func TestHostsTellNoAddressesToOthers(t *testing.T) {
+	h := newHouse(t)
+	h.joins("host-2")
+	if r := h.hostRow("host-2"); r.Addr != "10.91.1.2" || r.Agent != "dev" || r.Engine != "20.10" {
+		t.Errorf("an admin is told %+v", r)
+	}
+	r, err := h.svc.Host(h.ctx, h.person("nobody@example.com"), "host-2")
+	h.must(err)
+	if r.Addr+r.Agent+r.Engine != "" || r.Name != "host-2" {
+		t.Errorf("somebody else is told %+v", r)
+	}
+}
