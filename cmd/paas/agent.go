@@ -112,6 +112,9 @@ func runAgent(ctx context.Context, s agentSettings, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if !closedToTheWorld(addr) {
+		log.Warn("dynos are published on an address that is not private: who reaches it reaches them, past the router. Give a private one with --addr, or close it to all but the control plane", "addr", addr)
+	}
 	rt, err := docker.New(docker.Config{Socket: "unix://" + s.docker, Cluster: id.Cluster, FilesDir: filesDir(id.Cluster), Publish: addr, EgressAllow: s.egressNets,
 		RegistryAuth: map[string]docker.Credentials{s.registry: {User: fleet.ProxyUser, Password: id.Password}}}, log)
 	if err != nil {
@@ -193,6 +196,11 @@ func (s *agentSettings) address(ctx context.Context, id fleet.Identity, log *slo
 	}
 	log.Warn("cannot find the address of this machine; publishing on the one it had", "addr", id.Addr, "err", err)
 	return id.Addr, nil
+}
+
+// closedToTheWorld says whether an address is of a private network.
+func closedToTheWorld(a netip.Addr) bool {
+	return a.IsPrivate() || a.IsLoopback() || netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64}), 10).Contains(a) // of carriers and overlays
 }
 
 // localAddress is the one that this machine reaches the server from. Nothing

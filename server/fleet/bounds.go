@@ -20,6 +20,9 @@ const (
 	// tellsPerMinute is how often a host may say anew what it has: when that has
 	// changed, all apps are looked at.
 	tellsPerMinute = 10
+	// opensPerMinute is how often a host may begin a stream, for which all that
+	// it is to run is read: an agent waits longer with each that breaks off.
+	opensPerMinute = 300
 )
 
 // counts are how many of something each has.
@@ -58,6 +61,17 @@ func (s *Server) within(c *counts, most int, serve func(w http.ResponseWriter, r
 			return
 		}
 		defer c.leave(host)
+		serve(w, r, host)
+	})
+}
+
+// opening begins a host's stream unless it has begun too many.
+func (s *Server) opening(serve func(w http.ResponseWriter, r *http.Request, host string)) http.HandlerFunc {
+	return s.forHost(func(w http.ResponseWriter, r *http.Request, host string) {
+		if !s.opens.allow(host, time.Now()) {
+			s.answer(w, r, nil, server.Errorf(server.ErrRate, "This host has begun %d streams in a minute, which is the limit.", opensPerMinute))
+			return
+		}
 		serve(w, r, host)
 	})
 }

@@ -42,6 +42,29 @@ func TestHostMayNotFlood(t *testing.T) {
 	}
 }
 
+// Each stream that begins has the database read.
+func TestHostMayNotBeginStreamsWithoutEnd(t *testing.T) {
+	s := newScene(t, agenttest.NewControl(), fleet.Config{})
+	c := &http.Transport{TLSClientConfig: shows(t, s.join("a")), ForceAttemptHTTP2: true}
+	defer c.CloseIdleConnections()
+	codes := map[int]int{}
+	for range 310 {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+s.addr+"/v1/assignments", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := c.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes[a.StatusCode]++
+		_ = a.Body.Close()
+	}
+	if codes[http.StatusOK] != 300 || codes[http.StatusTooManyRequests] != 10 {
+		t.Errorf("%v", codes)
+	}
+}
+
 // What is too much for the wire does not break the host's stream: it goes on
 // with what it has, and follows as soon as there is less.
 func TestSetIsTooLarge(t *testing.T) {

@@ -69,6 +69,7 @@ type Server struct {
 	pull     *httputil.ReverseProxy
 	joins    *limiter
 	tells    *limiter // announcements, by host
+	opens    *limiter // streams, by host
 	known    *known
 	sessions *sessions
 	seq      sequence
@@ -95,7 +96,7 @@ func New(cfg Config, auth *Authority, control agent.Control, hosts Hosts, log *s
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{cfg: cfg, auth: auth, control: control, hosts: hosts, log: log, ln: newBounded(ln, cfg.MaxConns, cfg.MaxConnsPerAddr), stop: stop,
-		pull: pull, joins: newLimiter(cfg.JoinsPerMinute), tells: newLimiter(tellsPerMinute), known: newKnown(), sessions: newSessions()}
+		pull: pull, joins: newLimiter(cfg.JoinsPerMinute), tells: newLimiter(tellsPerMinute), opens: newLimiter(opensPerMinute), known: newKnown(), sessions: newSessions()}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
 	s.srv = &http.Server{
@@ -165,8 +166,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/logs", message(s.logs))
 	mux.HandleFunc("GET /v1/cursor", s.within(&s.asks, maxAsks, s.cursor))
 	mux.HandleFunc("POST /v1/usage", message(s.usage))
-	mux.HandleFunc("GET /v1/assignments", s.forHost(s.assignments)) // the newest one only
-	mux.HandleFunc("GET /v1/sessions", s.forHost(s.offer))          // as above
+	mux.HandleFunc("GET /v1/assignments", s.opening(s.assignments)) // the newest one only
+	mux.HandleFunc("GET /v1/sessions", s.opening(s.offer))          // as above
 	mux.HandleFunc("POST /v1/sessions/{id}", s.forHost(s.session))  // those that were offered
 	mux.HandleFunc("/v2/", s.within(&s.pulls, maxPulls, s.images))
 	return mux
