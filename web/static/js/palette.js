@@ -41,7 +41,7 @@ function build() {
   list.addEventListener("click", (e) => { const o = e.target.closest("[role=option]"); if (o) go(Number(o.dataset.n), e); });
   list.addEventListener("mousedown", (e) => e.preventDefault()); // the typing goes on
   // Where nothing had the focus before, it stays in the hidden field for a moment.
-  dialog.addEventListener("close", () => input.blur());
+  dialog.addEventListener("close", () => { if (!dialog.open) input.blur(); });
   closeOutside(dialog);
   document.body.append(dialog);
 }
@@ -165,8 +165,10 @@ function showKeys() {
   d.showModal();
 }
 
-// typing says whether keys belong to the element.
+// typing says whether keys belong to the element. What has the focus in a
+// dialog that was just closed keeps it until the browser tells of the closing.
 function typing(e) {
+  if (e.closest?.("dialog:not([open])")) return false;
   const field = e.closest?.("input, textarea, select, [contenteditable], .xterm");
   return field && !(field.matches("input") && ["checkbox", "radio", "range", "button", "submit"].includes(field.type));
 }
