@@ -10,7 +10,7 @@ SOURCES  := $(shell find . -name '*.go' ! -name '*_test.go' ! -path './examples/
 # Modules' own build information is enough; a checkout by another user must not fail.
 GOBUILD  := go build -trimpath -buildvcs=false
 
-.PHONY: help up down build deps test test-faults lint fuzz bench-push bench-hosts bench-logs screenshots clean clean-data tools FORCE
+.PHONY: help up down build deps test test-faults lint fuzz bench-push bench-hosts bench-logs bench-scheduler screenshots clean clean-data tools FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -84,6 +84,9 @@ bench-push: up ## from git push to the first answer, measured on the paas of mak
 
 bench-logs: ## log lines from app to reader: how many, how soon, next to rsyslog if there is one
 	@go run ./bench/logs
+
+bench-scheduler: ## 100,000 instances onto 5,000 hosts through a real Postgres, with simulated agents
+	@go run ./bench/scheduler
 
 clean: ## remove what was built
 	@rm -rf bin

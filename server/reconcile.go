@@ -21,6 +21,8 @@ type ReconcilerConfig struct {
 	// Epoch is of the leader's lease that plans are made under; nil: none is
 	// asked for.
 	Epoch func() int64
+	// Passed hears how long each look at all apps took; nil: nobody asks.
+	Passed func(took time.Duration)
 }
 
 // Reconciler makes what runs look like what is wanted: for each app that
@@ -109,6 +111,9 @@ func (r *Reconciler) due(dirty map[string]bool) {
 // lookAtAll reconciles every app; true when each could be read. Only then is
 // the table whole and may go out.
 func (r *Reconciler) lookAtAll(ctx context.Context) bool {
+	if r.cfg.Passed != nil {
+		defer func(began time.Time) { r.cfg.Passed(time.Since(began)) }(time.Now())
+	}
 	if _, err := r.store.StopLapsed(ctx); err != nil {
 		r.warn(ctx, "stop runs whose client is gone", "", err)
 	}
