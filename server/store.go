@@ -204,9 +204,34 @@ type Snapshot struct {
 	Settled time.Duration
 }
 
+// HostEntry is a host as plans see it.
+type HostEntry struct {
+	scheduler.Host
+	Settled time.Duration // until it takes new instances; 0: it does not settle
+}
+
+// AppPlan is what shall be done to an app that is at a revision.
+type AppPlan struct {
+	AppID    string
+	Revision int64
+	Ops      []scheduler.Op
+}
+
 // ReconcileStore is what the loop reads and commits.
 type ReconcileStore interface {
 	AppIDs(ctx context.Context) ([]string, error)
+	// Revisions gives the revision of every app: an app is as it was while its
+	// revision is.
+	Revisions(ctx context.Context) (map[string]int64, error)
+	// HostEntries reads hosts by name, all when ids is nil.
+	HostEntries(ctx context.Context, ids []string) ([]HostEntry, error)
+	// AppSnapshots reads apps at one moment, without hosts. Those that are no
+	// more are left out.
+	AppSnapshots(ctx context.Context, appIDs []string) ([]Snapshot, error)
+	// CommitPlans applies plans in one transaction and gives the apps whose plan
+	// was not: the app has changed, or a host has less room than the plan
+	// thought or takes nothing any more. The epoch is as for Commit.
+	CommitPlans(ctx context.Context, epoch int64, plans []AppPlan) (stale []string, err error)
 	Snapshot(ctx context.Context, appID string) (Snapshot, error)
 	// Commit applies a plan if the app is still at revision, else ErrStale. An
 	// epoch that is not 0 must be that of the leader's lease, else ErrLost.

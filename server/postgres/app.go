@@ -10,14 +10,21 @@ import (
 	"paas/server"
 )
 
-const appQuery = `select p.id, p.name, p.owner_id, a.email, p.slot, coalesce(p.current_release::text, ''),
-	p.created_at, p.updated_at, p.released_at, p.revision,
-	p.maintenance, p.locked, p.settings, p.post_deployed from apps p join accounts a on a.id = p.owner_id `
+const appQuery = appColumns + appTables
 
-func scanApp(row pgx.CollectableRow) (a server.App, err error) {
+const appColumns = `select p.id, p.name, p.owner_id, a.email, p.slot, coalesce(p.current_release::text, ''),
+	p.created_at, p.updated_at, p.released_at, p.revision,
+	p.maintenance, p.locked, p.settings, p.post_deployed`
+
+const appTables = ` from apps p join accounts a on a.id = p.owner_id `
+
+func scanApp(row pgx.CollectableRow) (server.App, error) { return scanAppAnd(row) }
+
+// scanAppAnd reads an app and the columns behind its own.
+func scanAppAnd(row pgx.CollectableRow, more ...any) (a server.App, err error) {
 	var released *time.Time
-	err = row.Scan(&a.ID, &a.Name, &a.OwnerID, &a.OwnerEmail, &a.Slot, &a.Current, &a.CreatedAt, &a.UpdatedAt, &released, &a.Revision,
-		&a.Maintenance, &a.Locked, &a.Settings, &a.PostDeployed)
+	err = row.Scan(append([]any{&a.ID, &a.Name, &a.OwnerID, &a.OwnerEmail, &a.Slot, &a.Current, &a.CreatedAt, &a.UpdatedAt, &released, &a.Revision,
+		&a.Maintenance, &a.Locked, &a.Settings, &a.PostDeployed}, more...)...)
 	if released != nil {
 		a.ReleasedAt = *released
 	}
@@ -38,6 +45,20 @@ func (s *Store) Apps(ctx context.Context, accountID string) ([]server.App, error
 // AppIDs lists all apps.
 func (s *Store) AppIDs(ctx context.Context) ([]string, error) {
 	return many(ctx, s.pool, pgx.RowTo[string], `select id::text from apps order by id`)
+}
+
+// Revisions gives the revision of every app.
+func (s *Store) Revisions(ctx context.Context) (map[string]int64, error) {
+	type row struct {
+		ID       string
+		Revision int64
+	}
+	list, err := many(ctx, s.pool, pgx.RowToStructByPos[row], `select id::text, revision from apps`)
+	at := make(map[string]int64, len(list))
+	for _, r := range list {
+		at[r.ID] = r.Revision
+	}
+	return at, err
 }
 
 // DataKey gives an app's wrapped data key.

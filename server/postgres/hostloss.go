@@ -12,24 +12,6 @@ import (
 	"paas/server"
 )
 
-// onLostHost is true of an instance that counts as gone, whatever its state.
-const onLostHost = `exists (select 1 from hosts h where h.id = host_id and h.state = 'lost')`
-
-// replaced forgets an instance that another takes the place of: it crashed, or
-// its host is lost. false: neither holds any more.
-func (s *Store) replaced(ctx context.Context, tx pgx.Tx, appID, id string) (bool, error) {
-	var name, state, host string
-	err := tx.QueryRow(ctx, `delete from instances where id = $1 and (state = 'crashed' or `+onLostHost+`)
-		returning type || '.' || ordinal, state, coalesce((select h.name from hosts h where h.id = host_id), '')`, uuidOf(id)).Scan(&name, &state, &host)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return false, nil
-	}
-	if err != nil || state == string(scheduler.Crashed) {
-		return err == nil, err
-	}
-	return true, event(ctx, tx, appID, "", "paas", "instance.lost", fmt.Sprintf("%s its host %s was lost", name, host))
-}
-
 // lose ends a one-off whose host is lost. Nobody knows how far it came.
 func (s *Store) lose(ctx context.Context, tx pgx.Tx, id string) (host string, err error) {
 	in, err := one(ctx, tx, scanInstance, "instance", instanceQuery+`where i.id = $1 and i.one_off and `+onLostHost, uuidOf(id))
@@ -110,11 +92,11 @@ func (s *Store) stopInstance(ctx context.Context, tx pgx.Tx, appID, id, actor, r
 	case in.State == string(scheduler.Up) && in.Type == "web":
 		op.Kind = scheduler.OpDrain
 	}
-	host, err := s.apply(ctx, tx, appID, op)
+	hosts, err := s.apply(ctx, tx, []server.AppPlan{{AppID: appID, Ops: []scheduler.Op{op}}})
 	if err != nil {
 		return err
 	}
-	if host != "" {
+	for _, host := range hosts {
 		if err := notify(ctx, tx, server.HostTopic(host)); err != nil {
 			return err
 		}

@@ -33,6 +33,9 @@ type Store struct {
 	dsn   string
 	lease time.Duration
 	sizes []server.Size
+
+	reports  *combiner[reported, []server.Transition]
+	assigned *combiner[string, []server.Placed]
 }
 
 var _ server.Store = (*Store)(nil)
@@ -55,6 +58,8 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	s := &Store{pool: pool, dsn: cfg.DSN, lease: cfg.Lease, sizes: cfg.Sizes}
+	s.reports = &combiner[reported, []server.Transition]{do: s.report, weight: func(r reported) int { return len(r.list) }, limit: reportRound}
+	s.assigned = &combiner[string, []server.Placed]{do: s.assignedTo, limit: assignedRound}
 	if err := s.migrate(ctx); err != nil {
 		pool.Close()
 		return nil, err
