@@ -56,7 +56,7 @@ func mayImport() map[string][]string {
 		"cmd/paas/faults": {}, // tests only
 		"bench/push":      {"server/api", "server/client"},
 		"bench/logs":      {"server", "server/api", "server/client", "server/httpd", "server/logd"},
-		"bench/scheduler": {"scheduler", "scheduler/agent", "server", "server/child", "server/postgres"},
+		"bench/scheduler": {"router", "scheduler", "scheduler/agent", "server", "server/child", "server/postgres"},
 	}
 }
 

@@ -69,8 +69,9 @@ func (c *contents) render(pl Placed, env map[string]string) ([]agent.File, error
 // maskers knows what to mask in the lines of each instance. Lines come after
 // their instance has gone, so each is kept for a while.
 type maskers struct {
-	mu   sync.Mutex
-	byID map[string]*instanceMask
+	mu    sync.Mutex
+	byID  map[string]*instanceMask
+	swept time.Time
 }
 
 type instanceMask struct {
@@ -106,7 +107,10 @@ func (m *maskers) note(pl Placed, c *contents, env map[string]string) {
 		mask = NewMasker(all)
 	}
 	m.byID[pl.Instance.ID] = &instanceMask{appID: pl.Instance.AppID, mask: mask, seen: now}
-	maps.DeleteFunc(m.byID, func(_ string, i *instanceMask) bool { return now.Sub(i.seen) > keepMask })
+	if now.Sub(m.swept) > time.Minute { // each time would be each one for each one
+		m.swept = now
+		maps.DeleteFunc(m.byID, func(_ string, i *instanceMask) bool { return now.Sub(i.seen) > keepMask })
+	}
 }
 
 // mask masks a line of an instance; of one that is not known (any more), with

@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -41,27 +41,34 @@ type Control struct {
 	logs     Logs
 	log      *slog.Logger
 
-	fleet atomic.Pointer[Fleet] // where beats go
+	fleet   atomic.Pointer[Fleet] // where beats go
+	watches atomic.Int64
 
 	mu      sync.Mutex
-	configs map[string]*contents // by release: immutable, so kept
+	configs map[string]*contents       // by release: immutable, so kept
+	used    map[string]map[string]bool // by host: releases it runs
+	users   map[string]int             // by release: hosts that run it
 	masks   maskers
 }
 
 // NewControl makes it.
 func NewControl(cfg ControlConfig, store HostStore, k *Keyring, bell *Bell, sessions *Sessions, logs Logs, log *slog.Logger) *Control {
-	return &Control{cfg: cfg, store: store, keyring: k, bell: bell, sessions: sessions, logs: logs, log: log, configs: map[string]*contents{}}
+	return &Control{cfg: cfg, store: store, keyring: k, bell: bell, sessions: sessions, logs: logs, log: log, configs: map[string]*contents{},
+		used: map[string]map[string]bool{}, users: map[string]int{}}
 }
 
 // Watch is agent.Control.
 func (c *Control) Watch(ctx context.Context, host string) <-chan []agent.Assignment {
 	out := make(chan []agent.Assignment)
 	wake, stop := c.bell.Listen(HostTopic(host))
+	c.watches.Add(1)
 	go func() {
 		defer close(out)
 		defer stop()
+		defer c.watches.Add(-1)
+		defer c.keep(host, nil)
 		for ctx.Err() == nil {
-			retry := 5 * time.Second
+			retry := c.lookAgain()
 			if set, err := c.assignments(ctx, host); err == nil {
 				select {
 				case out <- set:
@@ -82,6 +89,14 @@ func (c *Control) Watch(ctx context.Context, host string) <-chan []agent.Assignm
 	return out
 }
 
+// lookAgain is when a host's assignments are read though no notice came: not for
+// what is placed, but for what else of an app may have changed. All hosts
+// together ask a hundred times a second at most, and not at the same moment.
+func (c *Control) lookAgain() time.Duration {
+	every := max(5*time.Second, time.Duration(c.watches.Load())*10*time.Millisecond)
+	return every - time.Duration(rand.Int64N(int64(every/4)))
+}
+
 func (c *Control) assignments(ctx context.Context, host string) ([]agent.Assignment, error) {
 	placed, err := c.store.Assigned(ctx, host)
 	if err != nil {
@@ -97,14 +112,31 @@ func (c *Control) assignments(ctx context.Context, host string) ([]agent.Assignm
 		}
 		set = append(set, a)
 	}
-	c.forget(used)
+	c.keep(host, used)
 	return set, nil
 }
 
-func (c *Control) forget(used map[string]bool) {
+// keep notes which releases a host runs; what no host runs any more is forgotten.
+func (c *Control) keep(host string, used map[string]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	maps.DeleteFunc(c.configs, func(id string, _ *contents) bool { return !used[id] })
+	for id := range used {
+		if !c.used[host][id] {
+			c.users[id]++
+		}
+	}
+	for id := range c.used[host] {
+		if used[id] {
+			continue
+		}
+		if c.users[id]--; c.users[id] == 0 {
+			delete(c.users, id)
+			delete(c.configs, id)
+		}
+	}
+	if c.used[host] = used; len(used) == 0 {
+		delete(c.used, host)
+	}
 }
 
 func (c *Control) assignment(pl Placed) (agent.Assignment, error) {

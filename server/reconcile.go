@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -36,57 +37,62 @@ type Reconciler struct {
 	bell    *Bell
 	log     *slog.Logger
 	wakeAt  map[string]time.Time
+	book    *book
+	seen    map[string]*sight // by app
+	checked []string          // apps in the order they are looked at to be sure
 }
+
+// sight is how an app was when it was last looked at.
+type sight struct {
+	revision int64    // at which there was nothing to do; unrest: there was something
+	hosts    []string // of its instances
+	pending  bool     // some wait for a host
+	planned  int64    // revision its last plan was made from
+	steps    int      // plans in a row without anything else having happened
+}
+
+const (
+	unrest      = -1
+	lookBatch   = 32 // apps that are read and committed together
+	checkApps   = 16 // apps that each pass looks at though nothing tells of a change
+	checkHosts  = 64 // hosts that each pass reads though nothing tells of a change
+	retryLook   = 200 * time.Millisecond
+	echoLimit   = 100 * time.Millisecond // for the notice of an own commit
+	mostSteps   = 10
+	staleRounds = 10
+)
 
 // NewReconciler makes the loop; Run drives it.
 func NewReconciler(cfg ReconcilerConfig, store Store, k *Keyring, t *Traffic, bell *Bell, log *slog.Logger) *Reconciler {
-	return &Reconciler{cfg: cfg, store: store, traffic: t, pages: newPages(store, k), bell: bell, log: log, wakeAt: map[string]time.Time{}}
+	return &Reconciler{cfg: cfg, store: store, traffic: t, pages: newPages(store, k), bell: bell, log: log}
 }
 
-// Run reconciles until ctx ends.
+// Run reconciles until ctx ends. What an earlier run knew may be long out of
+// date: it begins anew.
 func (r *Reconciler) Run(ctx context.Context) error {
-	wake, stop := r.bell.Listen()
+	ears, stop := listen(ctx, r.bell)
 	defer stop()
-	all := true
-	dirty := map[string]bool{}
-	next := time.Now().Add(r.cfg.Tick)
+	r.book, r.seen, r.wakeAt = newBook(r.store), map[string]*sight{}, map[string]time.Time{}
+	var next time.Time
 	for ctx.Err() == nil {
-		if all {
-			all = !r.lookAtAll(ctx)
+		got := ears.take()
+		if got.all || !time.Now().Before(next) {
 			next = time.Now().Add(r.cfg.Tick)
-			if all {
-				next = time.Now().Add(200 * time.Millisecond)
+			if !r.lookAtAll(ctx, got) {
+				next = time.Now().Add(retryLook)
 			}
-		}
-		for id := range dirty {
-			delete(dirty, id)
-			if !r.look(ctx, id) {
-				r.wakeAt[id] = time.Now().Add(200 * time.Millisecond)
-			}
+		} else if r.hear(ctx, got) {
+			r.lookAt(ctx, got.apps)
 		}
 		timer := time.NewTimer(time.Until(r.soonest(next)))
 		select {
-		case topic := <-wake:
-			all = note(dirty, topic) || all
-			for range len(wake) {
-				all = note(dirty, <-wake) || all
-			}
+		case <-ears.wake:
 		case <-timer.C:
-			all = !time.Now().Before(next) || all
-			r.due(dirty)
 		case <-ctx.Done():
 		}
 		timer.Stop()
 	}
 	return nil
-}
-
-// note takes a topic into the set of apps to look at; true means all.
-func note(dirty map[string]bool, topic string) bool {
-	if id, ok := strings.CutPrefix(topic, "app:"); ok {
-		dirty[id] = true
-	}
-	return topic == NoticeAll
 }
 
 func (r *Reconciler) soonest(t time.Time) time.Time {
@@ -98,76 +104,258 @@ func (r *Reconciler) soonest(t time.Time) time.Time {
 	return t
 }
 
-func (r *Reconciler) due(dirty map[string]bool) {
+// hear brings the hosts up to date and adds to the apps that were told of those
+// that are due, and those that a change of a host concerns.
+func (r *Reconciler) hear(ctx context.Context, got notices) bool {
 	now := time.Now()
 	for id, at := range r.wakeAt {
 		if !at.After(now) {
 			delete(r.wakeAt, id)
-			dirty[id] = true
+			got.apps[id] = true
+		}
+	}
+	for id := range got.hosts {
+		r.book.mark(id)
+	}
+	ch, err := r.book.refresh(ctx)
+	if err != nil {
+		r.warn(ctx, "read hosts", "", err)
+		r.again(got.apps, retryLook)
+		return false
+	}
+	r.concern(ch, got.apps)
+	return true
+}
+
+func (r *Reconciler) again(apps map[string]bool, after time.Duration) {
+	at := time.Now().Add(after)
+	for id := range apps {
+		r.wakeAt[id] = at
+	}
+}
+
+// concern adds the apps that have something on hosts that changed, and those
+// that wait for one.
+func (r *Reconciler) concern(ch bookChange, apps map[string]bool) {
+	if !ch.all && len(ch.hosts) == 0 {
+		return
+	}
+	for id, s := range r.seen {
+		if ch.all || s.pending || slices.ContainsFunc(s.hosts, func(h string) bool { return ch.hosts[h] }) {
+			apps[id] = true
 		}
 	}
 }
 
-// lookAtAll reconciles every app; true when each could be read. Only then is
-// the table whole and may go out.
-func (r *Reconciler) lookAtAll(ctx context.Context) bool {
+// lookAtAll reconciles every app that is not known to be at rest; true when each
+// could be read. Only then is the table whole and may go out.
+func (r *Reconciler) lookAtAll(ctx context.Context, got notices) bool {
 	if r.cfg.Passed != nil {
 		defer func(began time.Time) { r.cfg.Passed(time.Since(began)) }(time.Now())
 	}
 	if _, err := r.store.StopLapsed(ctx); err != nil {
 		r.warn(ctx, "stop runs whose client is gone", "", err)
 	}
-	ids, err := r.store.AppIDs(ctx)
-	if err != nil {
-		r.warn(ctx, "list apps", "", err)
+	r.book.whole = r.book.whole && !got.all // what was told may have been missed
+	r.book.check(checkHosts)
+	if !r.hear(ctx, got) {
 		return false
 	}
-	whole := true
-	for _, id := range ids {
-		whole = r.look(ctx, id) && whole
+	at, err := r.store.Revisions(ctx)
+	if err != nil {
+		r.warn(ctx, "list apps", "", err)
+		r.again(got.apps, retryLook)
+		return false
 	}
+	for id, revision := range at {
+		if s := r.seen[id]; s == nil || s.revision != revision || s.pending {
+			got.apps[id] = true
+		}
+	}
+	for id := range r.seen {
+		if _, there := at[id]; !there {
+			got.apps[id] = true
+		}
+	}
+	for _, id := range r.turn(at) {
+		got.apps[id] = true
+	}
+	whole := r.lookAt(ctx, got.apps)
 	if whole {
-		r.traffic.Keep(ids)
+		r.traffic.Keep(slices.Collect(maps.Keys(at)))
 		r.traffic.Loaded()
 	}
 	return whole
 }
 
-// look takes one app as many steps as it can go now.
-func (r *Reconciler) look(ctx context.Context, id string) bool {
-	for range 10 {
+// turn is the next few apps to look at to be sure: of a small installation all.
+func (r *Reconciler) turn(at map[string]int64) []string {
+	if len(r.checked) == 0 {
+		r.checked = slices.Collect(maps.Keys(at))
+	}
+	n := min(checkApps, len(r.checked))
+	ids := r.checked[:n]
+	r.checked = r.checked[n:]
+	return ids
+}
+
+// lookAt takes apps the step that they can go now, a few at a time.
+func (r *Reconciler) lookAt(ctx context.Context, apps map[string]bool) bool {
+	whole := true
+	for ids := range slices.Chunk(slices.Collect(maps.Keys(apps)), lookBatch) {
+		failed := r.look(ctx, ids)
+		r.again(failed, retryLook)
+		whole = whole && len(failed) == 0
+	}
+	return whole
+}
+
+// look gives the apps that could not be looked at.
+func (r *Reconciler) look(ctx context.Context, ids []string) map[string]bool {
+	failed := map[string]bool{}
+	for range staleRounds {
 		epoch, leads := r.epoch()
 		if !leads {
-			return false
+			return setOf(ids)
 		}
-		snap, err := r.store.Snapshot(ctx, id)
-		if IsID(err, ErrNotFound) {
-			r.traffic.SetApp(id, nil)
-			r.pages.forget(id)
-			return true
+		snaps, err := r.store.AppSnapshots(ctx, ids)
+		if err != nil && len(ids) > 1 {
+			return r.lookAlone(ctx, ids)
 		}
 		if err != nil {
-			r.warn(ctx, "read app", id, err)
-			return false
+			r.warn(ctx, "read app", ids[0], err)
+			return setOf(ids)
 		}
-		r.traffic.SetApp(id, r.routes(ctx, snap))
-		r.observe(&snap)
-		d := scheduler.Plan(snap.State)
-		delete(r.wakeAt, id)
-		if at := r.wake(snap, d); !at.IsZero() {
-			r.wakeAt[id] = at
+		stale := r.commit(ctx, epoch, r.plan(ctx, ids, snaps), failed)
+		if len(stale) == 0 {
+			return failed
 		}
-		if len(d.Ops) == 0 {
-			return true
-		}
-		err = r.store.Commit(ctx, id, snap.App.Revision, epoch, d.Ops)
-		if err != nil && !errors.Is(err, ErrStale) {
-			r.warn(ctx, "commit plan", id, err)
-			return false
+		ids = stale
+		if !r.hear(ctx, nothingHeard()) {
+			break
 		}
 	}
-	r.log.Warn("plan does not come to rest", "app", id)
-	return false
+	maps.Copy(failed, setOf(ids))
+	return failed
+}
+
+// lookAlone keeps an app that cannot be read from holding up others.
+func (r *Reconciler) lookAlone(ctx context.Context, ids []string) map[string]bool {
+	failed := map[string]bool{}
+	for _, id := range ids {
+		maps.Copy(failed, r.look(ctx, []string{id}))
+	}
+	return failed
+}
+
+func setOf(ids []string) map[string]bool {
+	set := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		set[id] = true
+	}
+	return set
+}
+
+// plan hands out the routes of apps and plans one after the other, each with what
+// those before it take of the hosts.
+func (r *Reconciler) plan(ctx context.Context, ids []string, snaps []Snapshot) (plans []AppPlan) {
+	routes, there := make(map[string][]router.Route, len(ids)), map[string]bool{}
+	for _, id := range ids {
+		routes[id] = nil
+	}
+	for i := range snaps {
+		snaps[i].State.Hosts = r.book.hosts
+		there[snaps[i].App.ID] = true
+		routes[snaps[i].App.ID] = r.routes(ctx, snaps[i])
+	}
+	r.traffic.SetApps(routes)
+	for _, id := range ids {
+		if !there[id] {
+			r.pages.forget(id)
+			delete(r.wakeAt, id)
+			delete(r.seen, id)
+		}
+	}
+	for i := range snaps {
+		snap := &snaps[i]
+		snap.Settled = r.book.settles()
+		r.observe(snap)
+		d := scheduler.Plan(snap.State)
+		delete(r.wakeAt, snap.App.ID)
+		if at := r.wake(*snap, d); !at.IsZero() {
+			r.wakeAt[snap.App.ID] = at
+		}
+		if r.note(snap, d.Ops) {
+			r.book.promise(snap.State.Instances, d.Ops)
+			plans = append(plans, AppPlan{AppID: snap.App.ID, Revision: snap.App.Revision, Ops: d.Ops})
+		}
+	}
+	return plans
+}
+
+// note remembers how an app was seen; true when something is to be done now.
+func (r *Reconciler) note(snap *Snapshot, ops []scheduler.Op) bool {
+	id, s := snap.App.ID, &sight{revision: snap.App.Revision, planned: unrest}
+	if was := r.seen[id]; was != nil {
+		s.planned, s.steps = was.planned, was.steps
+	}
+	on := map[string]bool{}
+	for _, in := range snap.State.Instances {
+		s.pending = s.pending || in.State == scheduler.Pending
+		if in.Host != "" && !on[in.Host] {
+			on[in.Host] = true
+			s.hosts = append(s.hosts, in.Host)
+		}
+	}
+	r.seen[id] = s
+	if len(ops) == 0 {
+		s.steps = 0
+		return false
+	}
+	s.revision = unrest
+	if s.steps++; s.planned+1 != snap.App.Revision {
+		s.steps = 1
+	}
+	if s.steps > mostSteps {
+		r.log.Warn("plan does not come to rest", "app", id)
+		s.steps = 0
+		r.wakeAt[id] = time.Now().Add(retryLook)
+		return false
+	}
+	s.planned = snap.App.Revision
+	return true
+}
+
+// commit gives the apps whose plan was refused, and adds those to failed whose
+// plan could not be committed.
+func (r *Reconciler) commit(ctx context.Context, epoch int64, plans []AppPlan, failed map[string]bool) (stale []string) {
+	if len(plans) == 0 {
+		return nil
+	}
+	stale, err := r.store.CommitPlans(ctx, epoch, plans)
+	if err != nil && len(plans) > 1 && !errors.Is(err, ErrLost) && !IsID(err, ErrUnavailable) {
+		for _, p := range plans { // one must not hold up the others
+			stale = append(stale, r.commit(ctx, epoch, []AppPlan{p}, failed)...)
+		}
+		return stale
+	}
+	for _, p := range plans {
+		switch {
+		case err != nil:
+			failed[p.AppID] = true
+			r.book.doubt(p.Ops)
+		case slices.Contains(stale, p.AppID):
+			r.book.doubt(p.Ops)
+		default:
+			// The notice of the commit has it looked at again, and this if the
+			// notice does not come.
+			r.again(map[string]bool{p.AppID: true}, echoLimit)
+		}
+	}
+	if err != nil {
+		r.warn(ctx, "commit plan", plans[0].AppID, err)
+	}
+	return stale
 }
 
 // wake is when to look at an app again though nothing has told of it: when the
@@ -214,8 +402,10 @@ func (r *Reconciler) observe(snap *Snapshot) {
 func (r *Reconciler) routes(ctx context.Context, snap Snapshot) []router.Route {
 	targets := []router.Target{}
 	lost := map[string]bool{}
-	for _, h := range snap.State.Hosts {
-		lost[h.ID] = h.Lost
+	for i := range snap.State.Hosts {
+		if h := &snap.State.Hosts[i]; h.Lost { // the others are thousands
+			lost[h.ID] = true
+		}
 	}
 	for _, in := range snap.State.Instances {
 		if in.Type == webType && in.State == scheduler.Up && !lost[in.Host] {

@@ -23,12 +23,19 @@ type Traffic struct {
 	routers map[string]*routerState
 	// seen remembers the tables that held a target; gone once it is quiet.
 	seen map[string]sighting
+	// unsettled are those that somebody may wait for: not every router has
+	// acknowledged them yet, or they have left.
+	unsettled map[string]bool
+	upcoming  int64 // version of the next table, once it is asked for
 }
 
 type sighting struct {
 	app         string
-	first, last int64 // versions of tables that held it
+	first, last int64 // versions of tables that held it; last may be stillIn
 }
+
+// stillIn is the last version that holds a target of the table that is out.
+const stillIn = 0
 
 type routerState struct {
 	ch    chan router.Table
@@ -39,22 +46,67 @@ type routerState struct {
 // NewTraffic makes the hub; it publishes nothing before Loaded.
 func NewTraffic(bell *Bell) *Traffic {
 	return &Traffic{bell: bell, now: time.Now, apps: map[string][]router.Route{},
-		routers: map[string]*routerState{}, seen: map[string]sighting{}}
+		routers: map[string]*routerState{}, seen: map[string]sighting{}, unsettled: map[string]bool{}}
 }
 
 // SetApp replaces an app's routes; nil removes them. Equal routes publish nothing.
 func (t *Traffic) SetApp(appID string, routes []router.Route) {
+	t.SetApps(map[string][]router.Route{appID: routes})
+}
+
+// SetApps does so for several apps and publishes once.
+func (t *Traffic) SetApps(apps map[string][]router.Route) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if old, ok := t.apps[appID]; ok && slices.EqualFunc(old, routes, sameRoute) {
+	changed := false
+	for id, routes := range apps {
+		old, ok := t.apps[id]
+		if ok && slices.EqualFunc(old, routes, sameRoute) || !ok && routes == nil {
+			continue
+		}
+		changed = true
+		t.leaving(old)
+		if routes == nil {
+			delete(t.apps, id)
+			continue
+		}
+		t.apps[id] = routes
+		t.coming(id, routes)
+	}
+	if changed {
+		t.publish()
+	}
+}
+
+// leaving notes that the tables to come do not hold the targets, and coming that
+// they do; t.mu is held.
+func (t *Traffic) leaving(routes []router.Route) {
+	for _, r := range routes {
+		for _, target := range r.Targets {
+			if s, ok := t.seen[target.ID]; ok && s.last == stillIn {
+				s.last = t.version
+				t.seen[target.ID] = s
+				t.unsettled[target.ID] = true
+			}
+		}
+	}
+}
+
+func (t *Traffic) coming(appID string, routes []router.Route) {
+	if !t.loaded {
 		return
 	}
-	if routes == nil {
-		delete(t.apps, appID)
-	} else {
-		t.apps[appID] = routes
+	for _, r := range routes {
+		for _, target := range r.Targets {
+			s := t.seen[target.ID]
+			if s.first == 0 {
+				s = sighting{app: appID, first: t.next()}
+				t.unsettled[target.ID] = true
+			}
+			s.last = stillIn
+			t.seen[target.ID] = s
+		}
 	}
-	t.publish()
 }
 
 func sameRoute(a, b router.Route) bool {
@@ -70,29 +122,30 @@ func (t *Traffic) Loaded() {
 		return
 	}
 	t.loaded = true
+	for id, routes := range t.apps {
+		t.coming(id, routes)
+	}
 	t.publish()
 }
 
-// publish sends the whole table; t.mu is held. Versions come from the clock so
-// that they grow across restarts of the server.
+// next is the version of the table that goes out next. Versions come from the
+// clock so that they grow across restarts of the server.
+func (t *Traffic) next() int64 {
+	if t.upcoming <= t.version {
+		t.upcoming = max(t.version+1, t.now().UnixMicro())
+	}
+	return t.upcoming
+}
+
+// publish sends the whole table; t.mu is held.
 func (t *Traffic) publish() {
 	if !t.loaded {
 		return
 	}
-	t.version = max(t.version+1, t.now().UnixMicro())
-	table := router.Table{Version: t.version}
+	t.version = t.next()
+	table := router.Table{Version: t.version, Routes: make([]router.Route, 0, len(t.apps))}
 	for _, id := range slices.Sorted(maps.Keys(t.apps)) {
-		for _, r := range t.apps[id] {
-			table.Routes = append(table.Routes, r)
-			for _, target := range r.Targets {
-				s := t.seen[target.ID]
-				if s.first == 0 {
-					s = sighting{app: id, first: t.version}
-				}
-				s.last = t.version
-				t.seen[target.ID] = s
-			}
-		}
+		table.Routes = append(table.Routes, t.apps[id]...)
 	}
 	for _, r := range t.routers {
 		offer(r.ch, table)
@@ -153,20 +206,50 @@ func (t *Traffic) Ack(a router.Ack) {
 		t.mu.Unlock()
 		return
 	}
+	fresh := r.acked == 0
 	r.acked, r.busy = a.Version, a.Busy
-	wake := map[string]bool{}
-	for id, s := range t.seen {
-		if s.first <= a.Version {
-			wake[s.app] = true
-		}
-		if s.last < t.version && t.quiet(id) {
-			delete(t.seen, id) // Quiet of an unknown target holds from the first ack on
-		}
-	}
+	wake := t.settle(a.Version, fresh)
 	t.mu.Unlock()
 	for app := range wake {
 		t.bell.Ring(AppTopic(app))
 	}
+}
+
+// settle gives the apps that may have waited for an acknowledgement of a version:
+// the first of a router may be waited for by all. t.mu is held.
+func (t *Traffic) settle(version int64, fresh bool) map[string]bool {
+	wake := map[string]bool{}
+	if fresh {
+		for _, s := range t.seen {
+			if s.first <= version {
+				wake[s.app] = true
+			}
+		}
+	}
+	for id := range t.unsettled {
+		s := t.seen[id]
+		if s.first <= version {
+			wake[s.app] = true
+		}
+		switch {
+		case s.last != stillIn && t.quiet(id):
+			delete(t.seen, id) // Quiet of an unknown target holds from the first ack on
+			delete(t.unsettled, id)
+		case s.last == stillIn && t.acked(s.first):
+			delete(t.unsettled, id)
+		}
+	}
+	return wake
+}
+
+// acked says that every router serves from that version or a later one.
+func (t *Traffic) acked(version int64) bool {
+	for _, r := range t.routers {
+		if r.acked < version {
+			return false
+		}
+	}
+	return len(t.routers) > 0
 }
 
 // Quiet says that no router sends to the target any more and none has a
@@ -181,7 +264,12 @@ func (t *Traffic) quiet(targetID string) bool {
 	if len(t.routers) == 0 {
 		return false // a router that is away may still serve from its snapshot
 	}
-	last := t.seen[targetID].last
+	last := int64(-1) // one that is not known was in no table
+	if s, ok := t.seen[targetID]; ok {
+		if last = s.last; last == stillIn {
+			last = t.version
+		}
+	}
 	for _, r := range t.routers {
 		if r.acked == 0 || r.acked <= last || r.busy[targetID] > 0 {
 			return false
@@ -195,28 +283,22 @@ func (t *Traffic) Serving(targetID string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s, ok := t.seen[targetID]
-	if !ok || len(t.routers) == 0 || s.last < t.version {
-		return false
-	}
-	for _, r := range t.routers {
-		if r.acked < s.first {
-			return false
-		}
-	}
-	return true
+	return ok && s.last == stillIn && t.acked(s.first)
 }
 
 // Keep drops the routes of apps that are not among ids.
 func (t *Traffic) Keep(ids []string) {
+	keep := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		keep[id] = true
+	}
 	t.mu.Lock()
-	var gone []string
+	gone := map[string][]router.Route{}
 	for id := range t.apps {
-		if !slices.Contains(ids, id) {
-			gone = append(gone, id)
+		if !keep[id] {
+			gone[id] = nil
 		}
 	}
 	t.mu.Unlock()
-	for _, id := range gone {
-		t.SetApp(id, nil)
-	}
+	t.SetApps(gone)
 }

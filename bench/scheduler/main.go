@@ -34,7 +34,7 @@ func main() {
 	flag.IntVar(&b.hosts, "hosts", 5000, "hosts")
 	flag.IntVar(&b.apps, "apps", 2500, "apps")
 	flag.IntVar(&b.each, "each", 40, "instances of each app")
-	flag.IntVar(&b.window, "window", 64, "apps that are being scaled up at a time")
+	flag.IntVar(&b.window, "window", 250, "apps that are being scaled up at a time")
 	flag.IntVar(&b.losses, "losses", 5, "hosts that are lost, one after the other")
 	flag.DurationVar(&b.rest, "rest", 30*time.Second, "how long passes over nothing to do are watched")
 	flag.StringVar(&b.out, "out", "bench/results/scheduler.json", "where the result goes")

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"paas/router"
 	"paas/server"
 	"paas/server/child"
 	"paas/server/postgres"
@@ -118,6 +119,7 @@ func (pl *plane) start(ctx context.Context) error {
 	pl.work.Go(func() { _ = pl.store.Listen(pl.base, pl.bell.Ring) })
 	pl.work.Go(func() { _ = pl.leader.Run(pl.base, pl.loop.Run) })
 	pl.work.Go(pl.beat)
+	pl.work.Go(pl.route)
 	for _, h := range pl.hosts {
 		pl.work.Go(func() { pl.agents.run(pl.base, h) })
 	}
@@ -129,6 +131,13 @@ func (pl *plane) start(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// route is a router, which acknowledges each table.
+func (pl *plane) route() {
+	for table := range pl.traffic.Watch(pl.base, "bench") {
+		pl.traffic.Ack(router.Ack{Router: "bench", Version: table.Version})
+	}
 }
 
 // beat writes what the fleet writes: every living host's beat, twice a second.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/jackc/pgx/v5"
 
@@ -18,17 +19,22 @@ func (s *Store) Assigned(ctx context.Context, hostID string) ([]server.Placed, e
 }
 
 func (s *Store) assignedTo(ctx context.Context, hosts []string) ([][]server.Placed, error) {
-	list, err := many(ctx, s.pool, s.scanPlaced, `select i.id, i.app_id, p.name, i.release_id, r.version, i.type, i.ordinal, i.host_id::text, i.state,
-		i.memory, i.size, p.slot, p.data_key, r.config, r.files, r.image, r.processes, r.commit, p.settings,
-		i.one_off, coalesce(o.command, ''), coalesce(o.argv, '[]'), coalesce(o.attach, false), coalesce(o.tty, false), coalesce(o.time_limit, '0'), o.env
-		from instances i join apps p on p.id = i.app_id join releases r on r.id = i.release_id left join runs o on i.one_off and o.id = i.id
+	list, err := many(ctx, s.pool, s.scanPlaced, `select i.id::text, i.app_id::text, p.name, i.release_id::text, i.type, i.ordinal, i.host_id::text, i.state,
+		i.memory, i.size, p.slot, p.data_key, p.settings::text,
+		i.one_off, coalesce(o.command, ''), coalesce(o.argv::text, '[]'), coalesce(o.attach, false), coalesce(o.tty, false), coalesce(o.time_limit, '0'), o.env
+		from instances i join apps p on p.id = i.app_id left join runs o on i.one_off and o.id = i.id
 		where i.host_id = any($1::uuid[]) order by i.created_at, i.id`, hosts)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.addReleases(ctx, list); err != nil {
+		return nil, err
+	}
 	byHost := make(map[string][]server.Placed, len(hosts))
 	for _, p := range list {
-		byHost[p.Instance.HostID] = append(byHost[p.Instance.HostID], p)
+		if p.Release.ID != "" {
+			byHost[p.Instance.HostID] = append(byHost[p.Instance.HostID], p)
+		}
 	}
 	out := make([][]server.Placed, len(hosts))
 	for i, h := range hosts {
@@ -39,14 +45,69 @@ func (s *Store) assignedTo(ctx context.Context, hosts []string) ([][]server.Plac
 
 func (s *Store) scanPlaced(row pgx.CollectableRow) (p server.Placed, err error) {
 	in, run := &p.Instance, server.Run{}
-	err = row.Scan(&in.ID, &in.AppID, &in.App, &in.ReleaseID, &in.Release, &in.Type, &in.Ordinal, &in.HostID, &in.State,
-		&p.Memory, &in.Size, &p.Slot, &p.DataKey, &p.Config, &p.Files, &p.Release.Image, &p.Release.Processes, &p.Release.Commit, &p.Settings,
-		&in.OneOff, &run.Command, &run.Argv, &run.Attach, &run.TTY, &run.TimeLimit, &p.RunEnv)
-	p.Release.ID, p.Release.Version = in.ReleaseID, in.Release
+	var settings, argv string
+	err = row.Scan(&in.ID, &in.AppID, &in.App, &in.ReleaseID, &in.Type, &in.Ordinal, &in.HostID, &in.State,
+		&p.Memory, &in.Size, &p.Slot, &p.DataKey, &settings,
+		&in.OneOff, &run.Command, &argv, &run.Attach, &run.TTY, &run.TimeLimit, &p.RunEnv)
 	p.MilliCPU = s.size(in.Size).MilliCPU
-	if in.OneOff {
+	if settings != "{}" && err == nil {
+		err = json.Unmarshal([]byte(settings), &p.Settings)
+	}
+	if in.OneOff && err == nil {
+		err = json.Unmarshal([]byte(argv), &run.Argv)
 		run.ID, run.AppID, run.App, run.Type, run.Ordinal = in.ID, in.AppID, in.App, in.Type, in.Ordinal
 		p.Run = &run
 	}
 	return p, err
+}
+
+// held is what hosts must know of a release. It never changes, so it is read once.
+type held struct {
+	release       server.Release
+	config, files []byte
+}
+
+// mostHeld bounds what is kept of releases; the one to go is any.
+const mostHeld = 20000
+
+// addReleases adds the releases, which are read when they are not known.
+func (s *Store) addReleases(ctx context.Context, list []server.Placed) error {
+	s.heldMu.Lock()
+	defer s.heldMu.Unlock()
+	missing := map[string]bool{}
+	for i := range list {
+		if _, ok := s.held[list[i].Instance.ReleaseID]; !ok {
+			missing[list[i].Instance.ReleaseID] = true
+		}
+	}
+	if err := s.hold(ctx, missing); err != nil {
+		return err
+	}
+	for i := range list {
+		p := &list[i]
+		h := s.held[p.Instance.ReleaseID]
+		p.Release, p.Config, p.Files, p.Instance.Release = h.release, h.config, h.files, h.release.Version
+	}
+	for id := range s.held {
+		if len(s.held) <= mostHeld {
+			break
+		}
+		delete(s.held, id)
+	}
+	return nil
+}
+
+func (s *Store) hold(ctx context.Context, ids map[string]bool) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	list, err := many(ctx, s.pool, func(row pgx.CollectableRow) (h held, err error) {
+		r := &h.release
+		err = row.Scan(&r.ID, &r.Version, &h.config, &h.files, &r.Image, &r.Processes, &r.Commit)
+		return h, err
+	}, `select id::text, version, config, files, image, processes, commit from releases where id = any($1::uuid[])`, keys(ids))
+	for _, h := range list {
+		s.held[h.release.ID] = h
+	}
+	return err
 }

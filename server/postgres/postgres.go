@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgerrcode"
@@ -36,6 +37,8 @@ type Store struct {
 
 	reports  *combiner[reported, []server.Transition]
 	assigned *combiner[string, []server.Placed]
+	heldMu   sync.Mutex
+	held     map[string]held // by release
 }
 
 var _ server.Store = (*Store)(nil)
@@ -57,7 +60,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	s := &Store{pool: pool, dsn: cfg.DSN, lease: cfg.Lease, sizes: cfg.Sizes}
+	s := &Store{pool: pool, dsn: cfg.DSN, lease: cfg.Lease, sizes: cfg.Sizes, held: map[string]held{}}
 	s.reports = &combiner[reported, []server.Transition]{do: s.report, weight: func(r reported) int { return len(r.list) }, limit: reportRound}
 	s.assigned = &combiner[string, []server.Placed]{do: s.assignedTo, limit: assignedRound}
 	if err := s.migrate(ctx); err != nil {
