@@ -7,10 +7,11 @@ import "sync"
 type Bell struct {
 	mu      sync.Mutex
 	waiters map[string]map[chan string]struct{}
+	hearers map[*func(string)]struct{}
 }
 
 // NewBell makes a bell.
-func NewBell() *Bell { return &Bell{waiters: map[string]map[chan string]struct{}{}} }
+func NewBell() *Bell { return &Bell{waiters: map[string]map[chan string]struct{}{}, hearers: map[*func(string)]struct{}{}} }
 
 // anyTopic waiters hear every topic.
 const anyTopic = "*"
@@ -34,6 +35,19 @@ func (b *Bell) Listen(topics ...string) (<-chan string, func()) {
 	return ch, func() { b.drop(ch, topics) }
 }
 
+// Hear calls fn with every topic, each time and in order, until stop is called:
+// for whoever must not miss one. fn must be short and must not ring.
+func (b *Bell) Hear(fn func(topic string)) (stop func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.hearers[&fn] = struct{}{}
+	return func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		delete(b.hearers, &fn)
+	}
+}
+
 func (b *Bell) drop(ch chan string, topics []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -49,6 +63,9 @@ func (b *Bell) drop(ch chan string, topics []string) {
 func (b *Bell) Ring(topic string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	for fn := range b.hearers {
+		(*fn)(topic)
+	}
 	if topic == NoticeAll {
 		for _, set := range b.waiters {
 			send(set, topic)

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"strings"
 	"sync"
 )
@@ -22,34 +21,21 @@ type notices struct {
 	hosts map[string]bool
 }
 
-// listen collects until ctx ends.
-func listen(ctx context.Context, bell *Bell) (e *ears, stop func()) {
+// listen collects until stop is called.
+func listen(bell *Bell) (e *ears, stop func()) {
 	e = &ears{wake: make(chan struct{}, 1), got: nothingHeard()}
-	topics, stop := bell.Listen()
-	go func() {
-		for {
-			select {
-			case topic := <-topics:
-				e.note(topic, len(topics)+1 >= cap(topics))
-			case <-ctx.Done():
-				return
-			}
-		}
-	}()
-	return e, stop
+	return e, bell.Hear(e.note)
 }
 
 func nothingHeard() notices { return notices{apps: map[string]bool{}, hosts: map[string]bool{}} }
 
-// note takes a topic in. When the bell's queue is full some may be lost: then
-// anything may have changed.
-func (e *ears) note(topic string, full bool) {
+func (e *ears) note(topic string) {
 	app, isApp := strings.CutPrefix(topic, AppTopic(""))
 	host, isHost := strings.CutPrefix(topic, HostTopic(""))
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
-	case topic == NoticeAll || full:
+	case topic == NoticeAll:
 		e.got.all = true
 	case isApp:
 		e.got.apps[app] = true

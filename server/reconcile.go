@@ -53,7 +53,7 @@ type sight struct {
 
 const (
 	unrest      = -1
-	lookBatch   = 32 // apps that are read and committed together
+	lookBatch   = 64 // apps that are read and committed together
 	checkApps   = 16 // apps that each pass looks at though nothing tells of a change
 	checkHosts  = 64 // hosts that each pass reads though nothing tells of a change
 	retryLook   = 200 * time.Millisecond
@@ -70,7 +70,7 @@ func NewReconciler(cfg ReconcilerConfig, store Store, k *Keyring, t *Traffic, be
 // Run reconciles until ctx ends. What an earlier run knew may be long out of
 // date: it begins anew.
 func (r *Reconciler) Run(ctx context.Context) error {
-	ears, stop := listen(ctx, r.bell)
+	ears, stop := listen(r.bell)
 	defer stop()
 	r.book, r.seen, r.wakeAt = newBook(r.store), map[string]*sight{}, map[string]time.Time{}
 	var next time.Time

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"paas/server"
@@ -12,6 +14,9 @@ import (
 
 // errStuck says that nothing was placed for half a minute.
 var errStuck = errors.New("nothing goes on any more")
+
+// askers are how many scale apps up at the same time.
+const askers = 8
 
 // place scales all apps up, as many at a time as the window holds, until every
 // instance is up.
@@ -21,34 +26,64 @@ func (b *bench) place(ctx context.Context, pl *plane, r *result) error {
 		return err
 	}
 	before, began := pl.used(), time.Now()
-	asked, last, moved := 0, int64(0), time.Now()
-	for {
-		up := pl.agents.up.Load()
-		if up >= int64(r.Instances) {
-			break
-		}
-		if up != last {
-			last, moved = up, time.Now()
-		}
-		if time.Since(moved) > 30*time.Second {
-			return fmt.Errorf("%w: %d of %d are up", errStuck, up, r.Instances)
-		}
-		for asked < len(list) && asked-int(up)/b.each < b.window {
-			if err := pl.scale(ctx, list[asked].ID, b.each); err != nil {
-				return err
+	var asked atomic.Int64
+	ask, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	var asking sync.WaitGroup
+	for range askers {
+		asking.Go(func() {
+			if err := b.ask(ask, pl, list, &asked); err != nil {
+				end(err)
 			}
-			asked++
-		}
-		select {
-		case <-time.After(2 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		})
+	}
+	err = b.watch(ask, pl, int64(r.Instances))
+	asking.Wait()
+	if err := errors.Join(err, context.Cause(ask)); err != nil {
+		return err
 	}
 	r.placed(pl.agents.samples, began)
 	r.CPU = pl.used().since(before)
 	r.Refused = pl.agents.errs.Load()
 	return nil
+}
+
+// ask scales apps up, as many at a time as the window holds.
+func (b *bench) ask(ctx context.Context, pl *plane, list []server.App, asked *atomic.Int64) error {
+	for {
+		n := int(asked.Add(1)) - 1
+		if n >= len(list) {
+			return nil
+		}
+		for n-int(pl.agents.up.Load())/b.each >= b.window {
+			if err := settle(ctx, 2*time.Millisecond); err != nil {
+				return err
+			}
+		}
+		if err := pl.scale(ctx, list[n].ID, b.each); err != nil {
+			return err
+		}
+	}
+}
+
+// watch waits until so many are up.
+func (b *bench) watch(ctx context.Context, pl *plane, want int64) error {
+	last, moved := int64(0), time.Now()
+	for {
+		up := pl.agents.up.Load()
+		if up >= want {
+			return nil
+		}
+		if up != last {
+			last, moved = up, time.Now()
+		}
+		if time.Since(moved) > 30*time.Second {
+			return fmt.Errorf("%w: %d of %d are up", errStuck, up, want)
+		}
+		if err := settle(ctx, 2*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 func (pl *plane) scale(ctx context.Context, app string, n int) error {

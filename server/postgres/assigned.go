@@ -10,7 +10,7 @@ import (
 )
 
 // assignedRound is how many hosts one statement reads the assignments of.
-const assignedRound = 100
+const assignedRound = 250
 
 // Assigned lists the instances a host is to run or stop, with what it must
 // know to do so. Hosts that ask at the same time are read together.

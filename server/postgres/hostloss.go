@@ -39,6 +39,10 @@ func loseRun(ctx context.Context, tx pgx.Tx, in server.Instance, reason string) 
 // at a time, and gives the names of the hosts.
 func (s *Store) endDrains(ctx context.Context) (names []string, err error) {
 	type left struct{ App, ID, Host string }
+	var due bool // asked for first: mostly there is none, and instances need not be read
+	if err := s.pool.QueryRow(ctx, `select exists (select 1 from hosts where draining and drain_until < now())`).Scan(&due); err != nil || !due {
+		return nil, known(err)
+	}
 	list, err := many(ctx, s.pool, pgx.RowToStructByPos[left], `select i.app_id::text, i.id::text, h.name from hosts h join instances i on i.host_id = h.id
 		where h.draining and h.drain_until < now() and i.state in ('assigned', 'starting', 'up') order by i.app_id, i.id limit 1000`)
 	if err != nil {

@@ -56,6 +56,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	pc.ConnConfig.RuntimeParams["application_name"] = "paas"
 	pc.ConnConfig.RuntimeParams["statement_timeout"] = "30000"
 	pc.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "60000"
+	// A plan that was kept from when a table was small reads all of it when it
+	// is large, until statistics are next taken.
+	pc.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)

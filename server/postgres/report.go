@@ -32,7 +32,8 @@ func (s *Store) Report(ctx context.Context, hostID string, reports []agent.Statu
 func (s *Store) report(ctx context.Context, round []reported) (out [][]server.Transition, err error) {
 	var rd *reportRun
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
-		rd = &reportRun{addrs: map[string]string{}, instances: map[string]*server.Instance{}, apps: map[string]bool{}, hosts: map[string]bool{}, written: map[string]*server.Instance{}}
+		rd = &reportRun{addrs: map[string]string{}, instances: map[string]*server.Instance{}, written: map[string]*server.Instance{},
+			apps: map[string]bool{}, hosts: map[string]bool{}, moved: map[string]bool{}, up: map[string]bool{}}
 		if err := rd.read(ctx, tx, round); err != nil {
 			return err
 		}
@@ -99,7 +100,7 @@ type reportRun struct {
 	instances map[string]*server.Instance
 	addrs     map[string]string           // of the hosts
 	written   map[string]*server.Instance // by id: state as it is to be
-	moved, up []string                    // whose state is new; who came up
+	moved, up map[string]bool             // whose state is new; who came up
 	gone      []string
 	once      []onceReport
 	events    eventRows
@@ -195,10 +196,10 @@ func (rd *reportRun) follow(in *server.Instance, to string, r agent.Status) {
 		delete(rd.written, in.ID)
 		return
 	case "up":
-		rd.up = append(rd.up, in.ID)
+		rd.up[in.ID] = true
 	}
 	if to != "starting" || in.State != "starting" {
-		rd.moved = append(rd.moved, in.ID)
+		rd.moved[in.ID] = true
 	}
 	in.State, in.Addr, in.Reason, in.ExitCode = to, r.Addr, r.Reason, r.ExitCode
 	rd.written[in.ID] = in
@@ -230,15 +231,17 @@ func (rd *reportRun) writeStates(b *pgx.Batch) {
 	}
 	var ids, states, reasons, addrs []string
 	var codes []int
+	var moved, up []bool
 	for id, in := range rd.written {
 		ids, states, reasons = append(ids, id), append(states, in.State), append(reasons, in.Reason)
 		addrs, codes = append(addrs, in.Addr), append(codes, in.ExitCode)
+		moved, up = append(moved, rd.moved[id]), append(up, rd.up[id])
 	}
 	b.Queue(`update instances i set state = r.state, reason = r.reason, addr = r.addr, exit_code = r.code,
-			up_at = case when i.id = any($7::uuid[]) then coalesce(i.up_at, now()) else i.up_at end,
-			updated_at = case when i.id = any($6::uuid[]) then now() else i.updated_at end
-		from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[]) r (id, state, reason, addr, code) where i.id = r.id`,
-		ids, states, reasons, addrs, codes, orNone(rd.moved), orNone(rd.up))
+			up_at = case when r.up then coalesce(i.up_at, now()) else i.up_at end,
+			updated_at = case when r.moved then now() else i.updated_at end
+		from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::int[], $6::bool[], $7::bool[]) r (id, state, reason, addr, code, moved, up)
+		where i.id = r.id`, ids, states, reasons, addrs, codes, moved, up)
 }
 
 // next is the state that follows from a report; "" means that nothing does,

@@ -43,11 +43,3 @@ func queueNotify(b *pgx.Batch, topics []string) {
 
 // keys are in order, so that rows are always taken in the same one.
 func keys(set map[string]bool) []string { return slices.Sorted(maps.Keys(set)) }
-
-// orNone keeps an empty list from being NULL, which is equal to nothing.
-func orNone(list []string) []string {
-	if list == nil {
-		return []string{}
-	}
-	return list
-}
