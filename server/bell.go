@@ -11,7 +11,9 @@ type Bell struct {
 }
 
 // NewBell makes a bell.
-func NewBell() *Bell { return &Bell{waiters: map[string]map[chan string]struct{}{}, hearers: map[*func(string)]struct{}{}} }
+func NewBell() *Bell {
+	return &Bell{waiters: map[string]map[chan string]struct{}{}, hearers: map[*func(string)]struct{}{}}
+}
 
 // anyTopic waiters hear every topic.
 const anyTopic = "*"

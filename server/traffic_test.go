@@ -98,3 +98,29 @@ func TestVersionsGrowAndEqualRoutesPublishNothing(t *testing.T) {
 		t.Fatalf("second %+v after %+v", second, first)
 	}
 }
+
+// An acknowledgement wakes who may have waited for it, and nobody else.
+func TestAckWakesOnlyWhoMayWait(t *testing.T) {
+	bell := NewBell()
+	woken := map[string]int{}
+	defer bell.Hear(func(topic string) { woken[topic]++ })()
+	tr := NewTraffic(bell)
+	tr.SetApps(map[string][]router.Route{"a": routes("a", "1"), "b": routes("b", "2")})
+	tr.Loaded()
+	tables := tr.Watch(t.Context(), "r")
+	ack := func() { tr.Ack(router.Ack{Router: "r", Version: (<-tables).Version}) }
+	ack()
+	if woken[AppTopic("a")] != 1 || woken[AppTopic("b")] != 1 {
+		t.Fatalf("the first acknowledgement wakes %v", woken)
+	}
+	tr.SetApp("a", routes("a", "1", "3"))
+	ack()
+	if woken[AppTopic("a")] != 2 || woken[AppTopic("b")] != 1 || !tr.Serving("3") || !tr.Serving("2") {
+		t.Errorf("one that came wakes %v", woken)
+	}
+	tr.SetApp("b", routes("b"))
+	ack()
+	if woken[AppTopic("a")] != 2 || woken[AppTopic("b")] != 2 || !tr.Quiet("2") || tr.Quiet("3") {
+		t.Errorf("one that left wakes %v", woken)
+	}
+}
