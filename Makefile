@@ -86,7 +86,7 @@ bench-logs: ## log lines from app to reader: how many, how soon, next to rsyslog
 	@go run ./bench/logs
 
 bench-scheduler: ## 100,000 instances onto 5,000 hosts through a real Postgres, with simulated agents
-	@go run ./bench/scheduler
+	@go build -o bin/bench-scheduler ./bench/scheduler && bin/bench-scheduler
 
 clean: ## remove what was built
 	@rm -rf bin

@@ -2,15 +2,12 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
-	"paas/router"
 	"paas/scheduler"
 )
 
@@ -199,165 +196,6 @@ func (r *Reconciler) turn(at map[string]int64) []string {
 	return ids
 }
 
-// lookAt takes apps the step that they can go now, a few at a time.
-func (r *Reconciler) lookAt(ctx context.Context, apps map[string]bool) bool {
-	whole := true
-	for ids := range slices.Chunk(slices.Collect(maps.Keys(apps)), lookBatch) {
-		failed := r.look(ctx, ids)
-		r.again(failed, retryLook)
-		whole = whole && len(failed) == 0
-	}
-	return whole
-}
-
-// look gives the apps that could not be looked at.
-func (r *Reconciler) look(ctx context.Context, ids []string) map[string]bool {
-	failed := map[string]bool{}
-	for range staleRounds {
-		epoch, leads := r.epoch()
-		if !leads {
-			return setOf(ids)
-		}
-		snaps, err := r.store.AppSnapshots(ctx, ids)
-		if err != nil && len(ids) > 1 {
-			return r.lookAlone(ctx, ids)
-		}
-		if err != nil {
-			r.warn(ctx, "read app", ids[0], err)
-			return setOf(ids)
-		}
-		stale := r.commit(ctx, epoch, r.plan(ctx, ids, snaps), failed)
-		if len(stale) == 0 {
-			return failed
-		}
-		ids = stale
-		if !r.hear(ctx, nothingHeard()) {
-			break
-		}
-	}
-	maps.Copy(failed, setOf(ids))
-	return failed
-}
-
-// lookAlone keeps an app that cannot be read from holding up others.
-func (r *Reconciler) lookAlone(ctx context.Context, ids []string) map[string]bool {
-	failed := map[string]bool{}
-	for _, id := range ids {
-		maps.Copy(failed, r.look(ctx, []string{id}))
-	}
-	return failed
-}
-
-func setOf(ids []string) map[string]bool {
-	set := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		set[id] = true
-	}
-	return set
-}
-
-// plan hands out the routes of apps and plans one after the other, each with what
-// those before it take of the hosts.
-func (r *Reconciler) plan(ctx context.Context, ids []string, snaps []Snapshot) (plans []AppPlan) {
-	routes, there := make(map[string][]router.Route, len(ids)), map[string]bool{}
-	for _, id := range ids {
-		routes[id] = nil
-	}
-	for i := range snaps {
-		snaps[i].State.Hosts = r.book.hosts
-		there[snaps[i].App.ID] = true
-		routes[snaps[i].App.ID] = r.routes(ctx, snaps[i])
-	}
-	r.traffic.SetApps(routes)
-	for _, id := range ids {
-		if !there[id] {
-			r.pages.forget(id)
-			delete(r.wakeAt, id)
-			delete(r.seen, id)
-		}
-	}
-	for i := range snaps {
-		snap := &snaps[i]
-		snap.Settled = r.book.settles()
-		r.observe(snap)
-		d := scheduler.Plan(snap.State)
-		delete(r.wakeAt, snap.App.ID)
-		if at := r.wake(*snap, d); !at.IsZero() {
-			r.wakeAt[snap.App.ID] = at
-		}
-		if r.note(snap, d.Ops) {
-			r.book.promise(snap.State.Instances, d.Ops)
-			plans = append(plans, AppPlan{AppID: snap.App.ID, Revision: snap.App.Revision, Ops: d.Ops})
-		}
-	}
-	return plans
-}
-
-// note remembers how an app was seen; true when something is to be done now.
-func (r *Reconciler) note(snap *Snapshot, ops []scheduler.Op) bool {
-	id, s := snap.App.ID, &sight{revision: snap.App.Revision, planned: unrest}
-	if was := r.seen[id]; was != nil {
-		s.planned, s.steps = was.planned, was.steps
-	}
-	on := map[string]bool{}
-	for _, in := range snap.State.Instances {
-		s.pending = s.pending || in.State == scheduler.Pending
-		if in.Host != "" && !on[in.Host] {
-			on[in.Host] = true
-			s.hosts = append(s.hosts, in.Host)
-		}
-	}
-	r.seen[id] = s
-	if len(ops) == 0 {
-		s.steps = 0
-		return false
-	}
-	s.revision = unrest
-	if s.steps++; s.planned+1 != snap.App.Revision {
-		s.steps = 1
-	}
-	if s.steps > mostSteps {
-		r.log.Warn("plan does not come to rest", "app", id)
-		s.steps = 0
-		r.wakeAt[id] = time.Now().Add(retryLook)
-		return false
-	}
-	s.planned = snap.App.Revision
-	return true
-}
-
-// commit gives the apps whose plan was refused, and adds those to failed whose
-// plan could not be committed.
-func (r *Reconciler) commit(ctx context.Context, epoch int64, plans []AppPlan, failed map[string]bool) (stale []string) {
-	if len(plans) == 0 {
-		return nil
-	}
-	stale, err := r.store.CommitPlans(ctx, epoch, plans)
-	if err != nil && len(plans) > 1 && !errors.Is(err, ErrLost) && !IsID(err, ErrUnavailable) {
-		for _, p := range plans { // one must not hold up the others
-			stale = append(stale, r.commit(ctx, epoch, []AppPlan{p}, failed)...)
-		}
-		return stale
-	}
-	for _, p := range plans {
-		switch {
-		case err != nil:
-			failed[p.AppID] = true
-			r.book.doubt(p.Ops)
-		case slices.Contains(stale, p.AppID):
-			r.book.doubt(p.Ops)
-		default:
-			// The notice of the commit has it looked at again, and this if the
-			// notice does not come.
-			r.again(map[string]bool{p.AppID: true}, echoLimit)
-		}
-	}
-	if err != nil {
-		r.warn(ctx, "commit plan", plans[0].AppID, err)
-	}
-	return stale
-}
-
 // wake is when to look at an app again though nothing has told of it: when the
 // plan says so, and for what waits for a host as soon as one more takes it.
 func (r *Reconciler) wake(snap Snapshot, d scheduler.Decision) time.Time {
@@ -395,52 +233,6 @@ func (r *Reconciler) observe(snap *Snapshot) {
 		in := &snap.State.Instances[i]
 		in.Quiet = in.State == scheduler.Draining && r.traffic.Quiet(in.ID)
 	}
-}
-
-// routes are the app's host names with every web instance that is up on a host
-// that is not lost, whichever release it is of: the plan says who stays.
-func (r *Reconciler) routes(ctx context.Context, snap Snapshot) []router.Route {
-	targets := []router.Target{}
-	lost := map[string]bool{}
-	for i := range snap.State.Hosts {
-		if h := &snap.State.Hosts[i]; h.Lost { // the others are thousands
-			lost[h.ID] = true
-		}
-	}
-	for _, in := range snap.State.Instances {
-		if in.Type == webType && in.State == scheduler.Up && !lost[in.Host] {
-			targets = append(targets, router.Target{ID: in.ID, Name: snap.Names[in.ID], Addr: snap.Addrs[in.ID], Release: snap.Versions[in.ID]})
-		}
-	}
-	slices.SortFunc(targets, func(a, b router.Target) int {
-		return strings.Compare(a.Name+a.ID, b.Name+b.ID)
-	})
-	own, err := r.pages.of(ctx, snap.App)
-	if err != nil {
-		r.warn(ctx, "read the app's own pages; the platform's are shown", snap.App.ID, err)
-	}
-	var routes []router.Route
-	for _, host := range append(r.cfg.Hosts(snap.App.Name), snap.Domains...) {
-		routes = append(routes, router.Route{Host: host, AppID: snap.App.ID, App: snap.App.Name,
-			Targets: targets, Empty: empty(snap), MaintenancePage: own.maintenance, ErrorPage: own.err})
-	}
-	return routes
-}
-
-// empty is the code of the page to show while nothing serves, or (H80) though
-// something does.
-func empty(snap Snapshot) string {
-	switch {
-	case snap.App.Maintenance:
-		return "H80"
-	case snap.Current.Image.Digest == "":
-		return "H81"
-	case snap.Formed[webType] == 0:
-		return "H14"
-	case snap.Crashing:
-		return "H10"
-	}
-	return "H20"
 }
 
 // instanceName is "web.1".

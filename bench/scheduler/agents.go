@@ -19,7 +19,6 @@ type agents struct {
 
 	mu      sync.Mutex
 	samples []sample // how many were up when
-	acks    []time.Duration
 	dead    map[string]bool
 	came    func(host string, n int) // while somebody waits for it
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -64,9 +65,20 @@ func ms(d time.Duration) float64 {
 type usage struct {
 	Server   float64 `json:"server_and_agents"`
 	Database float64 `json:"postgres"`
+	Others   float64 `json:"others"` // whatever else ran on the machine
 }
 
-func (u usage) since(b usage) usage { return usage{u.Server - b.Server, u.Database - b.Database} }
+func (u usage) since(b usage) usage {
+	return usage{u.Server - b.Server, u.Database - b.Database, u.Others - b.Others}
+}
+
+// busy is the CPU time of all that runs on the machine.
+func busy() float64 {
+	text, _ := os.ReadFile("/proc/stat")
+	var user, nice, system, idle, iowait, irq, softirq float64
+	_, _ = fmt.Sscanf(string(text), "cpu %f %f %f %f %f %f %f", &user, &nice, &system, &idle, &iowait, &irq, &softirq)
+	return (user + nice + system + irq + softirq) / 100
+}
 
 // used is CPU time so far. Postgres starts no process while it is measured
 // but those of the pool, which live to the end.
@@ -84,6 +96,7 @@ func (pl *plane) used() usage {
 			u.Database += float64(user+system) / 100 // clock ticks are 10 ms
 		}
 	}
+	u.Others = busy() - u.Server - u.Database // of which only the difference says anything
 	return u
 }
 
@@ -105,7 +118,7 @@ func (r *result) print(w io.Writer) {
 	fmt.Fprintf(w, "\n%d hosts, %d instances of %d apps\n", r.Hosts, r.Instances, r.Apps)
 	fmt.Fprintf(w, "%-44s %10.0f\n", "placed and up, per second", r.PerSecond)
 	fmt.Fprintf(w, "%-44s %v\n", "    by tenth", r.Tenths)
-	fmt.Fprintf(w, "%-44s %10.1f %10.1f\n", "    CPU seconds: server and agents, Postgres", r.CPU.Server, r.CPU.Database)
+	fmt.Fprintf(w, "%-44s %10.1f %10.1f %10.1f\n", "    CPU s: server and agents, Postgres, others", r.CPU.Server, r.CPU.Database, r.CPU.Others)
 	fmt.Fprintf(w, "%-44s %10.1f %10.1f %10.1f\n", "pass over nothing to do, ms: min median max", r.IdlePass.Min, r.IdlePass.Median, r.IdlePass.Max)
 	fmt.Fprintf(w, "%-44s %10.1f %10.1f\n", fmt.Sprintf("    CPU seconds in %.0f s of rest", r.IdleSeconds), r.IdleCPU.Server, r.IdleCPU.Database)
 	fmt.Fprintf(w, "%-44s %10.1f %10.1f %10.1f\n", fmt.Sprintf("loss of a host with %v, ms", r.LostEach), r.Replaced.Min, r.Replaced.Median, r.Replaced.Max)
@@ -126,7 +139,7 @@ func (r *result) write(path string) error {
 }
 
 func ownVersions() map[string]string {
-	v := map[string]string{"go": runtime.Version()}
+	v := map[string]string{"go": runtime.Version(), "GOGC": cmp.Or(os.Getenv("GOGC"), "100")}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, d := range info.Deps {
 			if d.Path == "github.com/jackc/pgx/v5" {
