@@ -49,6 +49,9 @@ func main() {
 }
 
 func (b *bench) run(ctx context.Context) (err error) {
+	if b.hosts < 1 || b.apps < 1 || b.each < 1 {
+		return errors.New("-hosts, -apps and -each are at least 1; nothing was started")
+	}
 	r := result{Machine: machine(), At: time.Now().UTC().Truncate(time.Second), Hosts: b.hosts, Apps: b.apps, Instances: b.apps * b.each}
 	fmt.Printf("-----> A Postgres with %d hosts and %d apps\n", b.hosts, b.apps)
 	pl, err := b.open(ctx)

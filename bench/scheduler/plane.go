@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -66,28 +67,33 @@ func (b *bench) open(ctx context.Context) (pl *plane, err error) {
 	pl = &plane{bell: server.NewBell(), stopped: make(chan struct{})}
 	pl.base, pl.end = context.WithCancel(context.WithoutCancel(ctx))
 	if pl.dir, err = os.MkdirTemp("", "paas-bench-"); err != nil {
-		return nil, err
+		return pl, err
 	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, pl.close())
+		}
+	}()
 	if err := os.Chmod(pl.dir, 0o711); err != nil { // Postgres runs as another user
-		return nil, err
+		return pl, err
 	}
 	quiet := slog.New(slog.NewTextHandler(io.Discard, nil))
 	if pl.pg, err = child.NewPostgres(ctx, child.PostgresConfig{DataDir: filepath.Join(pl.dir, "pg")}, quiet); err != nil {
-		return nil, err
+		return pl, err
 	}
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	pl.stop = stop
 	go func() { defer close(pl.stopped); _ = pl.pg.Run(running) }()
 	if err := pl.pg.WaitReady(ctx); err != nil {
-		return nil, err
+		return pl, err
 	}
 	pl.dsn = pl.pg.DSN()
 	pl.store, err = postgres.Open(ctx, postgres.Config{DSN: pl.dsn, Sizes: server.DefaultSizes(), Lease: time.Minute})
 	if err != nil {
-		return nil, err
+		return pl, err
 	}
 	if pl.keyring, err = server.NewKeyring(make([]byte, server.MasterKeySize)); err != nil {
-		return nil, err
+		return pl, err
 	}
 	pl.hosts, err = fill(ctx, pl, b)
 	return pl, err
@@ -99,8 +105,10 @@ func (pl *plane) close() error {
 	if pl.store != nil {
 		pl.store.Close()
 	}
-	pl.stop()
-	<-pl.stopped
+	if pl.stop != nil {
+		pl.stop()
+		<-pl.stopped
+	}
 	return os.RemoveAll(pl.dir)
 }
 
