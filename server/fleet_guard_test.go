@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -50,5 +52,49 @@ func TestNotesOfHosts(t *testing.T) {
 	}
 	if got := say([]HostRow{{Name: "new", State: HostSettling}}); !strings.Contains(got, "start it there with paas agent") {
 		t.Error(got)
+	}
+}
+
+// pulses is a store that answers with one pulse after the other.
+type pulses struct {
+	FleetStore
+	next []Pulse
+	lost []string
+}
+
+func (p *pulses) Pulse(context.Context, []HostBeat, time.Duration) (Pulse, error) {
+	now := p.next[0]
+	p.next = p.next[1:]
+	return now, nil
+}
+
+func (p *pulses) LoseHosts(_ context.Context, ids []string, _ time.Duration, _ int64) ([]string, error) {
+	p.lost = append(p.lost, ids...)
+	return ids, nil
+}
+
+// When what was cut off comes back, one host is heard of before the next: the
+// end of the alarm must not cost those that are late by a beat.
+func TestNobodyIsLostByTheEndOfAnAlarm(t *testing.T) {
+	cut := Pulse{Hosts: 4, Remote: 3, Silent: 3, Overdue: []string{"a", "b", "c"}}
+	late := Pulse{Hosts: 4, Remote: 3, Silent: 1, Overdue: []string{"c"}}
+	store := &pulses{next: []Pulse{cut, late, late, late}}
+	const grace = 100 * time.Millisecond
+	f := NewFleet(FleetConfig{Lease: grace / 2, Flush: time.Minute, Grace: grace, Epoch: func() int64 { return 1 }}, store, nil, nil, slog.New(slog.DiscardHandler))
+	f.mayJudge() // it leads from here on
+	time.Sleep(grace)
+	f.round(t.Context())
+	if !f.alarmed || len(store.lost) > 0 {
+		t.Fatalf("alarmed: %t, lost: %v", f.alarmed, store.lost)
+	}
+	f.round(t.Context())
+	f.round(t.Context())
+	if f.alarmed || len(store.lost) > 0 {
+		t.Fatalf("at the end of the alarm: alarmed: %t, lost: %v", f.alarmed, store.lost)
+	}
+	time.Sleep(grace)
+	f.round(t.Context())
+	if len(store.lost) != 1 || store.lost[0] != "c" {
+		t.Fatalf("who stays silent is lost then: %v", store.lost)
 	}
 }

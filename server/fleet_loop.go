@@ -106,8 +106,10 @@ func (f *Fleet) judge(ctx context.Context, p Pulse) {
 		return
 	}
 	if f.alarmed && !p.doubtful() {
-		f.alarmed = false
+		// Whose beat is not here yet is not gone: what was cut off comes back one by one.
+		f.alarmed, f.since = false, time.Now()
 		f.log.Info("enough hosts are heard of again; the alarm is over", "silent", p.Silent, "hosts", p.Remote)
+		return
 	}
 	if len(p.Overdue) == 0 {
 		return
