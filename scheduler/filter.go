@@ -105,12 +105,15 @@ func capacityFilters() []filter {
 	cpu := filter{
 		refuses: func(c *candidate, a *ask, _ *Placement) bool { return c.host.MilliCPU-c.used.cpu < a.cpu },
 		why: func(c *candidate, a *ask, _ *Placement) string {
-			return fmt.Sprintf("has %d of %d milli-CPU free, needs %d", max(c.host.MilliCPU-c.used.cpu, 0), c.host.MilliCPU, a.cpu)
+			return fmt.Sprintf("has %s of %s CPU free, needs %s", cpus(max(c.host.MilliCPU-c.used.cpu, 0)), cpus(c.host.MilliCPU), cpus(a.cpu))
 		},
 		many: "with too little CPU free",
 	}
 	return []filter{memory, cpu}
 }
+
+// cpus is milli-CPU as people read them: "0.05".
+func cpus(milli int64) string { return fmt.Sprintf("%.2f", float64(milli)/1000) }
 
 // broken is the first constraint that a host does not satisfy.
 func (pl *Placement) broken(h *Host) *Constraint {
@@ -136,7 +139,7 @@ func (c Constraint) String() string {
 	return c.Label + "=" + c.Value
 }
 
-// fewHosts is up to how many hosts are named one by one where none has room;
+// fewHosts is up to how many hosts are named one by one where none takes it;
 // Explain always names all.
 const fewHosts = 5
 
@@ -149,7 +152,7 @@ func noRoom(list []Refusal) string {
 	for _, r := range list {
 		parts = append(parts, r.Host+" "+r.Why)
 	}
-	return "no host has room: " + strings.Join(parts, "; ")
+	return "no host takes it: " + strings.Join(parts, "; ")
 }
 
 // noRoomOf does so for many: tally is how many of them each filter refused.
@@ -160,5 +163,5 @@ func noRoomOf(hosts int, tally []int, fs []filter) string {
 			parts = append(parts, fmt.Sprintf("%d %s", n, fs[i].many))
 		}
 	}
-	return fmt.Sprintf("no host has room: of %d hosts, %s", hosts, strings.Join(parts, ", "))
+	return fmt.Sprintf("no host takes it: of %d hosts, %s", hosts, strings.Join(parts, ", "))
 }

@@ -94,7 +94,7 @@ func TestALossCountsAsNoCrash(t *testing.T) {
 		t.Errorf("measured %+v", p)
 	}
 	hs[1].Cordoned = true
-	want := "no host has room: host-0 is lost; host-1 is cordoned"
+	want := "no host takes it: host-0 is lost; host-1 is cordoned"
 	if d := Plan(s); d.Ops[0].Host != "" || d.Ops[0].Reason != want {
 		t.Errorf("without another host: %+v, want %q", d.Ops[0], want)
 	}
@@ -148,7 +148,7 @@ func TestADrainWithoutRoomWaits(t *testing.T) {
 	hs[0].Draining, hs[1].Cordoned = true, true
 	s := State{Now: t0, Release: "r1", Rolling: true, Wants: web(1), Hosts: hs, Instances: []Instance{inst("a", "r1", 1, Up)}}
 	d := Plan(s)
-	want := "no host has room: host-0 is being drained; host-1 is cordoned"
+	want := "no host takes it: host-0 is being drained; host-1 is cordoned"
 	if spell(d.Ops) != "start web.1 of r1 beside a" || d.Ops[0].Host != "" || d.Ops[0].Reason != want {
 		t.Fatalf("%+v", d.Ops)
 	}

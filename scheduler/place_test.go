@@ -21,7 +21,7 @@ func TestPlacementSpreadsAndExplains(t *testing.T) {
 	hs = hosts(2)
 	hs[0].UsedMemory, hs[1].Arch = hs[0].Memory-100<<20, "arm64"
 	d = Plan(State{Now: t0, Release: "r1", Arch: "amd64", Wants: web(1), Hosts: hs})
-	want := "no host has room: host-0 has 100 MB of memory free, needs 512 MB; host-1 is arm64, the image is amd64"
+	want := "no host takes it: host-0 has 100 MB of memory free, needs 512 MB; host-1 is arm64, the image is amd64"
 	if d.Ops[0].Host != "" || d.Ops[0].Reason != want {
 		t.Errorf("reason %q, want %q", d.Ops[0].Reason, want)
 	}
@@ -182,7 +182,7 @@ func TestExplainNamesEveryHost(t *testing.T) {
 	hs[0].Labels["zone"] = "b"
 	want := []string{"host-0 is lost", "host-1 is being drained", "host-2 is cordoned", "host-3 was lost not long ago and takes nothing new yet",
 		"host-4 is arm64, the image is amd64", "host-5 has no label zone, the app asks for zone=b", "host-6 has a web already, the app asks for one a host",
-		"host-7 has 0 of 64000 milli-CPU free, needs 100", "host-8 has 0 MB of memory free, needs 512 MB"}
+		"host-7 has 0.00 of 64.00 CPU free, needs 0.10", "host-8 has 0 MB of memory free, needs 512 MB"}
 	if got := words(Explain(s, "b")); !slices.Equal(got, want) {
 		t.Errorf("pending: %q", got)
 	}
@@ -193,7 +193,7 @@ func TestExplainNamesEveryHost(t *testing.T) {
 	if got := Explain(s, "z"); got != nil {
 		t.Errorf("of none: %v", got)
 	}
-	reason := "no host has room: of 9 hosts, 1 lost, 1 being drained, 1 cordoned, 1 lost not long ago, 1 of another architecture than the image, " +
+	reason := "no host takes it: of 9 hosts, 1 lost, 1 being drained, 1 cordoned, 1 lost not long ago, 1 of another architecture than the image, " +
 		"1 without the labels that the app asks for, 1 with one already, 1 with too little memory free, 1 with too little CPU free"
 	if d := Plan(s); len(d.Ops) != 1 || d.Ops[0].Reason != reason {
 		t.Errorf("%+v", d.Ops)

@@ -23,7 +23,7 @@ type ProblemKind string
 const (
 	ProblemMaintenance ProblemKind = "maintenance"
 	ProblemDyno        ProblemKind = "dyno"
-	ProblemPlace       ProblemKind = "place" // no host has room
+	ProblemPlace       ProblemKind = "place" // no host takes it
 	ProblemScale       ProblemKind = "scale"
 	ProblemDeploy      ProblemKind = "deploy"
 	ProblemRequests    ProblemKind = "requests"

@@ -185,8 +185,8 @@ func TestReleaseCommandRunsBeforeTheRollout(t *testing.T) {
 	var out lockedOutput
 	var play sync.WaitGroup
 	play.Go(func() {
-		s.become(t, func(r *Run) { r.Reason = "no host has room" })
-		for !strings.Contains(out.String(), "no host has room") {
+		s.become(t, func(r *Run) { r.Reason = "no host takes it" })
+		for !strings.Contains(out.String(), "no host takes it") {
 			time.Sleep(time.Millisecond)
 		}
 		s.become(t, func(r *Run) { r.State, r.Reason = RunRunning, "" })
@@ -202,7 +202,7 @@ func TestReleaseCommandRunsBeforeTheRollout(t *testing.T) {
 	if err != nil || d.State != DeployRolling || !s.rolled {
 		t.Fatalf("deploy %+v, %v", d, err)
 	}
-	want := "-----> Running release command...\n       release.1001 waits: no host has room\n       one\n       two\n       three\n       four\n       five\n"
+	want := "-----> Running release command...\n       release.1001 waits: no host takes it\n       one\n       two\n       three\n       four\n       five\n"
 	if out.String() != want {
 		t.Errorf("said:\n%s\nwant:\n%s", out.String(), want)
 	}

@@ -407,8 +407,8 @@ func TestSessionOfARemovedCollaboratorEnds(t *testing.T) {
 
 func TestAttachToARunThatEndedBefore(t *testing.T) {
 	s, store := newRunService(t)
-	store.runs = []Run{{ID: "r", AppID: "app", Type: "run", Ordinal: 1001, State: RunFailed, Attach: true, UserID: "ann", Reason: "no host has room"}}
-	if _, err := s.Open(t.Context(), ann, "shop", "r", OpenRequest{Kind: agent.Attach}, agent.IO{}); !IsID(err, ErrConflict) || !strings.Contains(err.Error(), "no host has room") {
+	store.runs = []Run{{ID: "r", AppID: "app", Type: "run", Ordinal: 1001, State: RunFailed, Attach: true, UserID: "ann", Reason: "no host takes it"}}
+	if _, err := s.Open(t.Context(), ann, "shop", "r", OpenRequest{Kind: agent.Attach}, agent.IO{}); !IsID(err, ErrConflict) || !strings.Contains(err.Error(), "no host takes it") {
 		t.Errorf("%v", err)
 	}
 }

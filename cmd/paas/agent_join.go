@@ -57,6 +57,7 @@ func (s *agentSettings) join(cmd *cobra.Command, j fleet.Joining) error {
 	if err != nil {
 		return err
 	}
+	before, _ := fleet.ReadIdentity(s.dataDir) // member says what is wrong with it
 	member, err := s.member(ctx, j, m)
 	if err != nil {
 		return err
@@ -72,6 +73,9 @@ func (s *agentSettings) join(cmd *cobra.Command, j fleet.Joining) error {
 		return s.explain(err, j)
 	}
 	fmt.Fprintf(out, "done, %s\n", printable(id.Name))
+	if before.Joined() {
+		fmt.Fprintln(out, "An agent that still runs here does not know that yet: end it first.")
+	}
 	return s.next(cmd)
 }
 

@@ -43,8 +43,11 @@ func (c *cli) constraintCommands() []*cobra.Command {
 	return []*cobra.Command{list, set, unset}
 }
 
+// anywhere says that there is no constraint.
+func anywhere(p api.Placement) bool { return len(p.Constraints) == 0 && p.Spread == "" && !p.Unique }
+
 func (s *session) showPlacement(p api.Placement) {
-	if len(p.Constraints) == 0 && p.Spread == "" && !p.Unique {
+	if anywhere(p) {
 		s.say("%s has no constraints: its dynos may be on any host.", appName(s.app))
 		return
 	}
@@ -137,6 +140,8 @@ func (s *session) changePlacement(what string, change func(*api.Placement) error
 	})
 	if err == nil {
 		s.showPlacement(p)
+	}
+	if err == nil && !anywhere(p) {
 		s.warn("Dynos on other hosts are replaced, the new ones before the old. See how far it is: paas ps -a " + s.app)
 	}
 	return err

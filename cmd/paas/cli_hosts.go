@@ -116,14 +116,21 @@ func (s *session) hostInfo(name string, asJSON bool) error {
 	if h.Address != nil {
 		address = cmp.Or(*h.Address, "told to admins only")
 	}
-	fields(s.out, [][2]string{
-		{"State", hostState(h)}, {"Address", address}, {"Arch", h.Arch}, {"Agent", h.Agent}, {"Docker Engine", h.Engine}, {"Labels", labelText(h.Labels)},
+	rows := [][2]string{{"State", hostState(h)}, {"Address", address}, {"Arch", h.Arch}}
+	if h.Address != nil { // the control plane's own machine tells neither
+		rows = append(rows, [2]string{"Agent", h.Agent}, [2]string{"Docker Engine", h.Engine})
+	}
+	fields(s.out, append(rows, [][2]string{
+		{"Labels", labelText(h.Labels)},
 		{"CPU", partText(h, cpus, func(p api.HostPart) int64 { return p.MilliCPU })},
 		{"Memory", partText(h, size, func(p api.HostPart) int64 { return p.Memory })},
 		{"Heard of", heardOf(h)}, {"Dynos", strconv.Itoa(len(h.Dynos) + h.Others)},
-	})
+	}...))
 	s.hostDynos(h)
 	s.hostNotes([]api.Host{h})
+	if h.State == api.HostDraining && len(h.Dynos) > 0 {
+		s.warn(fmt.Sprintf("Why one is still here: paas why %s -a %s", h.Dynos[0].Name, h.Dynos[0].App))
+	}
 	if next := hostNext(h); next != "" {
 		s.warn(next)
 	}

@@ -27,7 +27,7 @@ func (c *cli) hostCareCommands() []*cobra.Command {
 	drain := &cobra.Command{
 		Use: "hosts:drain HOST", Short: "move a host's dynos away (admin)", Args: takes(1, 1),
 		Long: "Move a host's dynos away: each new one is started elsewhere before the old one stops, so nothing is missed. Those that\n" +
-			"no other host has room for stay, unless a deadline is given: what is left then is stopped.",
+			"no other host takes stay, unless a deadline is given: what is left then is stopped.",
 	}
 	deadline := drain.Flags().Duration("deadline", 0, "stop what is left after this time, as in 10m (default: wait)")
 	c.asOperator(drain, func(s *session, args []string) error { return s.drainHost(args[0], *deadline) })

@@ -27,7 +27,7 @@ func (c *cli) hostJoinCommands() []*cobra.Command {
 	remove := &cobra.Command{
 		Use: "hosts:remove HOST", Short: "take a machine out (admin)", Args: takes(1, 1),
 		Long: "Take a machine out: its agent is not listened to any more. Refused while the host has dynos, unless --force:\n" +
-			"then they are started elsewhere, and what still runs on the machine is not paas's business any more.",
+			"then they are started elsewhere; a machine that is heard of stops its own, one that comes back later runs them on.",
 	}
 	force := remove.Flags().Bool("force", false, "also with dynos on it")
 	c.asOperator(remove, func(s *session, args []string) error {
@@ -36,7 +36,7 @@ func (c *cli) hostJoinCommands() []*cobra.Command {
 			return "", err
 		})
 		if err == nil && *force {
-			s.warn("What runs on the machine still is stopped there, by: docker ps")
+			s.warn("A machine that was heard of stops its dynos now. One that comes back later runs them on: stop paas agent there, then what docker ps shows.")
 		}
 		return err
 	})

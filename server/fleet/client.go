@@ -285,6 +285,6 @@ func (c *Client) noted(err error) {
 	case "away":
 		c.log.Warn("the control plane does not answer; what runs goes on", "server", c.id.Server, "err", err)
 	default:
-		c.log.Error("the control plane does not know this host; what runs goes on. To join again: paas hosts:add NAME", "server", c.id.Server, "err", err)
+		c.log.Error("the control plane does not know this host; what runs goes on. To join again: run here what paas hosts:add NAME prints, then restart the agent", "server", c.id.Server, "err", err)
 	}
 }

@@ -96,9 +96,9 @@ func TestWhy(t *testing.T) {
 	if w.Dyno.Name != "web.1" || w.Host == nil || *w.Host != "host-1" || len(w.Hosts) != 1 || w.Hosts[0].Why != "" {
 		t.Errorf("%+v", w)
 	}
-	r.fake.Wait("shop", "web.1", "no host has room")
+	r.fake.Wait("shop", "web.1", "no host takes it")
 	w = decodeAs[api.Why](t, r.want(r.do("GET", "/apps/shop/dynos/web.1/why", ""), 200))
-	if w.Host != nil || w.Reason != "no host has room" || !strings.Contains(w.Hosts[0].Why, "memory free") || w.Hosts[0].Name != "host-1" {
+	if w.Host != nil || w.Reason != "no host takes it" || !strings.Contains(w.Hosts[0].Why, "memory free") || w.Hosts[0].Name != "host-1" {
 		t.Errorf("%+v", w)
 	}
 	r.want(r.do("GET", "/apps/shop/dynos/web.9/why", ""), 404)

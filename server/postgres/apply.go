@@ -184,7 +184,7 @@ func replaced(ctx context.Context, tx pgx.Tx, ids []string) (map[string]bool, er
 	for _, r := range list {
 		gone[r.ID] = true
 		if r.State != string(scheduler.Crashed) {
-			events.add(r.App, "paas", "instance.lost", fmt.Sprintf("%s its host %s was lost", r.Name, r.Host))
+			events.add(r.App, "paas", "instance.lost", fmt.Sprintf("%s: its host %s was lost", r.Name, r.Host))
 		}
 	}
 	b := &pgx.Batch{}

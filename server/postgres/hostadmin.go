@@ -78,7 +78,7 @@ func (s *Store) ChangeHost(ctx context.Context, ident, actor string, c server.Ho
 			return server.Errorf(server.ErrInvalid, "A host has at most %d labels. Nothing was changed.", server.MaxLabels)
 		}
 		if c.KeptCPU != nil && *c.KeptCPU >= h.MilliCPU || c.KeptMemory != nil && *c.KeptMemory >= h.Memory {
-			return server.Errorf(server.ErrInvalid, "Host %s has %d milli-CPU and %d MB of memory; what is kept must be less. Nothing was changed.", h.Name, h.MilliCPU, h.Memory>>20)
+			return server.Errorf(server.ErrInvalid, "Host %s has %.2f CPU and %d MB of memory; what is kept must be less. Nothing was changed.", h.Name, float64(h.MilliCPU)/1000, h.Memory>>20)
 		}
 		if _, err := tx.Exec(ctx, `update hosts set labels = $2, kept_cpu = coalesce($3, kept_cpu), kept_memory = coalesce($4, kept_memory) where id = $1`,
 			h.ID, labels, c.KeptCPU, c.KeptMemory); err != nil {
@@ -129,16 +129,16 @@ func spellChange(c server.HostChange) string {
 	flag(c.Cordon, "cordoned", "uncordoned")
 	flag(c.Drain, "drained", "not drained")
 	if c.KeptCPU != nil {
-		words = append(words, fmt.Sprintf("keeps %d milli-CPU", *c.KeptCPU))
+		words = append(words, fmt.Sprintf("keeps %.2f CPU", float64(*c.KeptCPU)/1000))
 	}
 	if c.KeptMemory != nil {
 		words = append(words, fmt.Sprintf("keeps %d MB", *c.KeptMemory>>20))
 	}
-	return strings.Join(words, " ")
+	return strings.Join(words, ", ")
 }
 
-// RemoveHost forgets a host. Its key is known no more, so its agent is told
-// nothing any more and goes on with what it has.
+// RemoveHost forgets a host. An agent that listens is given an empty set before
+// it is let go; one that comes later is told nothing and goes on with what it has.
 func (s *Store) RemoveHost(ctx context.Context, ident, actor string, force bool) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error {
 		h, err := holdHost(ctx, tx, ident)
