@@ -282,7 +282,8 @@ func TestFiguresOf500Apps(t *testing.T) {
 	sparks, err := svc.Sparks(h.as(svc.Operator()), svc.Operator())
 	took := time.Since(began)
 	h.must(err)
-	if s := sparks[ids[7]]; len(sparks) != 500 || s.Requests[30] != 100 || s.Requests[59] != 100 {
+	// The last minute may be one that began after the figures were written.
+	if s := sparks[ids[7]]; len(sparks) != 500 || s.Requests[30] != 100 || s.Requests[58] != 100 {
 		t.Errorf("%d sparks, one of them %v", len(sparks), s)
 	}
 	if took > 5*time.Second { // a query an app would be far above it
