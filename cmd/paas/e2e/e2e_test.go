@@ -173,11 +173,22 @@ func freeSubnet(format string, first, step, n int) string {
 	panic("no free subnet")
 }
 
+// portCount begins somewhere, as subnetCount does.
+var portCount = os.Getpid()
+
+// freeAddr is a port on loopback that nobody has. It is none that the kernel
+// gives to outgoing connections: the program binds it later than this.
 func freeAddr() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(err)
-	defer l.Close()
-	return l.Addr().String()
+	for range 10000 {
+		portCount += 7
+		addr := fmt.Sprintf("127.0.0.1:%d", 10000+portCount%10000)
+		l, err := net.Listen("tcp", addr)
+		if err == nil {
+			_ = l.Close()
+			return addr
+		}
+	}
+	panic("no free port")
 }
 
 // start runs the binary until it says that it is ready.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -153,7 +154,15 @@ func (b *tab) find(selector, text string) (x, y float64) {
 	b.t.Helper()
 	js := fmt.Sprintf(spot, quoted(text), quoted(selector))
 	b.waitFor(js + " !== null")
+	// Where it is to stay: a page that is being drawn moves what is on it.
 	at, ok := b.eval(js).([]any)
+	for deadline := time.Now().Add(patience); ok && time.Now().Before(deadline); {
+		<-time.After(20 * time.Millisecond)
+		before := at
+		if at, ok = b.eval(js).([]any); ok && slices.Equal(at, before) {
+			break
+		}
+	}
 	if !ok {
 		b.t.Fatalf("%s %q went away\n%s", selector, text, b.seen())
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -63,11 +64,22 @@ func newPlatform(t *testing.T, lab *machinetest.Lab) *platform {
 	return p
 }
 
+// portCount begins somewhere, for several test programs may run on a machine.
+var portCount = os.Getpid()
+
+// freeAddr is a port that nobody has, and none that the kernel gives to outgoing
+// connections: the program binds it later than this.
 func freeAddr(host string) string {
-	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	must(err)
-	defer l.Close()
-	return l.Addr().String()
+	for range 10000 {
+		portCount += 7
+		addr := net.JoinHostPort(host, strconv.Itoa(10000+portCount%10000))
+		l, err := net.Listen("tcp", addr)
+		if err == nil {
+			_ = l.Close()
+			return addr
+		}
+	}
+	panic("no free port")
 }
 
 func (p *platform) start(t *testing.T) {

@@ -3,10 +3,22 @@
 // and replaces its elements with data-part (and an id) that differ. What the
 // server escaped stays escaped: the answer is parsed apart, without scripts.
 
+// What is pressed stays until it is let go: a button that is replaced between
+// the two was not clicked. What came meanwhile is looked at then.
+let pressed = null, missed = false;
+addEventListener("pointerdown", (e) => { pressed = e.target; }, true);
+for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { pressed = null; }, true);
+
+function held(part) {
+  if (!part.contains(pressed)) return false;
+  missed = true;
+  return true;
+}
+
 // parts of a page that somebody is typing into are left alone.
 function busy(part) {
   const at = document.activeElement;
-  return part.hasAttribute("data-keep-focus") && part.contains(at) || part.querySelector("dialog[open], form[data-dirty]") !== null;
+  return held(part) || part.hasAttribute("data-keep-focus") && part.contains(at) || part.querySelector("dialog[open], form[data-dirty]") !== null;
 }
 
 export async function refresh() {
@@ -47,6 +59,9 @@ export function follow() {
     } while (again);
     running = false;
   };
+  for (const end of ["pointerup", "pointercancel"]) {
+    addEventListener(end, () => { if (missed) { missed = false; setTimeout(look); } }, true);
+  }
   let source = null, seen = false, over = false;
   const open = () => {
     if (source || over) return;
