@@ -54,9 +54,10 @@ func mayImport() map[string][]string {
 
 		"cmd/paas":        {"builder/...", "router", "scheduler/...", "server/...", "migrations", "web"},
 		"cmd/paas/faults": {}, // tests only
-		"bench/push":      {"server/api", "server/client"},
-		"bench/logs":      {"server", "server/api", "server/client", "server/httpd", "server/logd"},
-		"bench/scheduler": {"router", "scheduler", "scheduler/agent", "server", "server/child", "server/postgres"},
+		"bench/report":    {},
+		"bench/push":      {"bench/report", "server/api", "server/client"},
+		"bench/logs":      {"bench/report", "server", "server/api", "server/client", "server/httpd", "server/logd"},
+		"bench/scheduler": {"bench/report", "router", "scheduler", "scheduler/agent", "server", "server/child", "server/postgres"},
 	}
 }
 

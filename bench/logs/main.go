@@ -24,6 +24,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"paas/bench/report"
 )
 
 type bench struct {
@@ -65,7 +67,7 @@ func main() {
 // run measures at the rate asked for, looks how far it goes, and measures the
 // yardstick at the same rate.
 func (b *bench) run(ctx context.Context) error {
-	r := result{Machine: machine(), Versions: versions(), At: time.Now().UTC().Truncate(time.Second),
+	r := result{Machine: report.Machine(), Versions: versions(), At: time.Now().UTC().Truncate(time.Second),
 		Apps: b.apps, Rate: b.rate, Seconds: b.length.Seconds(), LineBytes: lineBytes}
 	if b.only != "peer" {
 		if err := b.measurePaas(ctx, &r); err != nil {
@@ -84,7 +86,7 @@ func (b *bench) run(ctx context.Context) error {
 	if b.only != "" {
 		return nil
 	}
-	return r.write(b.out)
+	return report.Write(b.out, r)
 }
 
 func (b *bench) measurePaas(ctx context.Context, r *result) (err error) {

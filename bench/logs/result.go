@@ -1,12 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -65,17 +62,6 @@ func (r *result) foot(w io.Writer) {
 	fmt.Fprintf(w, "\n%s, %s cores, load %s before the run\n", r.Machine["cpu"], r.Machine["cores"], r.Machine["load"])
 }
 
-func (r *result) write(path string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, append(text, '\n'), 0o644)
-}
-
 // usage is what a process has used.
 type usage struct {
 	cpu time.Duration
@@ -104,24 +90,4 @@ func used(pid int) (u usage) {
 		}
 	}
 	return u
-}
-
-// machine says what the figures were measured on.
-func machine() map[string]string {
-	m := map[string]string{"cores": fmt.Sprint(runtime.NumCPU()), "os": runtime.GOOS, "arch": runtime.GOARCH}
-	read := func(path, prefix string) string {
-		text, _ := os.ReadFile(path)
-		for line := range strings.SplitSeq(string(text), "\n") {
-			if rest, ok := strings.CutPrefix(line, prefix); ok {
-				return strings.Trim(strings.TrimSpace(rest), `:" `+"\t")
-			}
-		}
-		return ""
-	}
-	m["cpu"] = read("/proc/cpuinfo", "model name")
-	m["memory"] = read("/proc/meminfo", "MemTotal:")
-	m["kernel"] = read("/proc/sys/kernel/osrelease", "")
-	m["distribution"] = read("/etc/os-release", "PRETTY_NAME=")
-	m["load"] = read("/proc/loadavg", "")
-	return m
 }

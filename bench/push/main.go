@@ -21,6 +21,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"paas/bench/report"
 )
 
 const app = "bench-push"
@@ -66,7 +68,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	}
 	defer os.RemoveAll(b.dir)
 	b.client = &http.Client{Timeout: 5 * time.Second}
-	r := result{Machine: machine(), Versions: b.versions(ctx)}
+	r := result{Machine: report.Machine(), Versions: b.versions(ctx)}
 	if r.IdleRSS, err = b.rss(); err != nil {
 		return err
 	}
@@ -84,7 +86,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 		return err
 	}
 	r.print(os.Stdout)
-	return r.write(b.out)
+	return report.Write(b.out, r)
 }
 
 // prepare makes the app and a repository, and pushes until the caches are warm.

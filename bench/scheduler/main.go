@@ -20,6 +20,8 @@ import (
 	"runtime/pprof"
 	"syscall"
 	"time"
+
+	"paas/bench/report"
 )
 
 type bench struct {
@@ -52,7 +54,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if b.hosts < 1 || b.apps < 1 || b.each < 1 {
 		return errors.New("-hosts, -apps and -each are at least 1; nothing was started")
 	}
-	r := result{Machine: machine(), At: time.Now().UTC().Truncate(time.Second), Hosts: b.hosts, Apps: b.apps, Instances: b.apps * b.each}
+	r := result{Machine: report.Machine(), At: time.Now().UTC().Truncate(time.Second), Hosts: b.hosts, Apps: b.apps, Instances: b.apps * b.each}
 	fmt.Printf("-----> A Postgres with %d hosts and %d apps\n", b.hosts, b.apps)
 	pl, err := b.open(ctx)
 	if err != nil {
@@ -80,7 +82,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	}
 	r.ServerRSS, r.DatabaseMB = pl.memory()
 	r.print(os.Stdout)
-	return r.write(b.out)
+	return report.Write(b.out, r)
 }
 
 func (b *bench) profiled(fn func() error) error {

@@ -2,17 +2,17 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"paas/bench/report"
 )
 
 // result is what a run found; durations in milliseconds.
@@ -25,10 +25,10 @@ type result struct {
 	Tenths      []float64         `json:"placed_per_second_by_tenth"`
 	CPU         usage             `json:"cpu_seconds_placing"`
 	Refused     int64             `json:"reports_repeated"`
-	IdlePass    spread            `json:"idle_pass_ms"`
+	IdlePass    report.Spread     `json:"idle_pass_ms"`
 	IdleSeconds float64           `json:"idle_seconds"`
 	IdleCPU     usage             `json:"idle_cpu_seconds"`
-	Replaced    spread            `json:"host_loss_replaced_ms"`
+	Replaced    report.Spread     `json:"host_loss_replaced_ms"`
 	LostEach    []int             `json:"host_loss_instances"`
 	Overbooked  int               `json:"hosts_overbooked"`
 	ServerRSS   float64           `json:"server_and_agents_rss_mb"` // at most
@@ -36,29 +36,6 @@ type result struct {
 	Machine     map[string]string `json:"machine"`
 	Versions    map[string]string `json:"versions"`
 	At          time.Time         `json:"at"`
-}
-
-type spread struct {
-	Min    float64 `json:"min"`
-	Median float64 `json:"median"`
-	Max    float64 `json:"max"`
-	N      int     `json:"n"`
-}
-
-func spreadOf(d []time.Duration) spread {
-	if len(d) == 0 {
-		return spread{}
-	}
-	s := slices.Sorted(slices.Values(d))
-	median := s[len(s)/2]
-	if len(s)%2 == 0 {
-		median = (s[len(s)/2-1] + median) / 2
-	}
-	return spread{Min: ms(s[0]), Median: ms(median), Max: ms(s[len(s)-1]), N: len(s)}
-}
-
-func ms(d time.Duration) float64 {
-	return float64(d.Round(10*time.Microsecond)) / float64(time.Millisecond)
 }
 
 // usage is CPU time in seconds.
@@ -127,17 +104,6 @@ func (r *result) print(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s cores, load %s before the run\n", r.Machine["cpu"], r.Machine["cores"], r.Machine["load"])
 }
 
-func (r *result) write(path string) error {
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, append(text, '\n'), 0o644)
-}
-
 func ownVersions() map[string]string {
 	v := map[string]string{"go": runtime.Version(), "GOGC": cmp.Or(os.Getenv("GOGC"), "100")}
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -148,24 +114,4 @@ func ownVersions() map[string]string {
 		}
 	}
 	return v
-}
-
-// machine says what the figures were measured on.
-func machine() map[string]string {
-	m := map[string]string{"cores": fmt.Sprint(runtime.NumCPU()), "os": runtime.GOOS, "arch": runtime.GOARCH}
-	read := func(path, prefix string) string {
-		text, _ := os.ReadFile(path)
-		for line := range strings.SplitSeq(string(text), "\n") {
-			if rest, ok := strings.CutPrefix(line, prefix); ok {
-				return strings.Trim(strings.TrimSpace(rest), `:" `+"\t")
-			}
-		}
-		return ""
-	}
-	m["cpu"] = read("/proc/cpuinfo", "model name")
-	m["memory"] = read("/proc/meminfo", "MemTotal:")
-	m["kernel"] = read("/proc/sys/kernel/osrelease", "")
-	m["distribution"] = read("/etc/os-release", "PRETTY_NAME=")
-	m["load"] = read("/proc/loadavg", "")
-	return m
 }

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"paas/bench/report"
 	"paas/server"
 )
 
@@ -102,7 +103,7 @@ func (b *bench) idle(ctx context.Context, pl *plane, r *result) error {
 	}
 	r.IdleCPU = pl.used().since(before)
 	r.IdleSeconds = b.rest.Seconds()
-	r.IdlePass = spreadOf(pl.passes.take())
+	r.IdlePass = report.SpreadOf(pl.passes.take())
 	return nil
 }
 
@@ -134,7 +135,7 @@ func (b *bench) lose(ctx context.Context, pl *plane, r *result) error {
 		}
 		took, r.LostEach = append(took, d), append(r.LostEach, n)
 	}
-	r.Replaced = spreadOf(took)
+	r.Replaced = report.SpreadOf(took)
 	return nil
 }
 
