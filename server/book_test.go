@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"paas/scheduler"
@@ -27,6 +28,10 @@ func (s *hostShelf) HostEntries(_ context.Context, ids []string) (list []HostEnt
 }
 
 func TestBookReadsWhatItWasToldOf(t *testing.T) {
+	synctest.Test(t, bookReadsWhatItWasToldOf) // hosts settle by the clock
+}
+
+func bookReadsWhatItWasToldOf(t *testing.T) {
 	host := func(id string) HostEntry {
 		return HostEntry{Host: scheduler.Host{ID: id, Name: id, MilliCPU: 1000, Memory: 1000}}
 	}
@@ -70,7 +75,7 @@ func TestBookReadsWhatItWasToldOf(t *testing.T) {
 		t.Errorf("settling: %+v, %s", ch, b.settles())
 	}
 	shelf.list[0].Settling, shelf.list[0].Settled = false, 0
-	time.Sleep(2 * time.Millisecond) // of real time, which the book goes by
+	time.Sleep(2 * time.Millisecond)
 	if ch := refresh(); !ch.hosts["b"] || b.settles() != 0 {
 		t.Errorf("settled: %+v, %s", ch, b.settles())
 	}

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -76,6 +77,10 @@ func (p *pulses) LoseHosts(_ context.Context, ids []string, _ time.Duration, _ i
 // When what was cut off comes back, one host is heard of before the next: the
 // end of the alarm must not cost those that are late by a beat.
 func TestNobodyIsLostByTheEndOfAnAlarm(t *testing.T) {
+	synctest.Test(t, nobodyIsLostByTheEndOfAnAlarm)
+}
+
+func nobodyIsLostByTheEndOfAnAlarm(t *testing.T) {
 	cut := Pulse{Hosts: 4, Remote: 3, Silent: 3, Overdue: []string{"a", "b", "c"}}
 	late := Pulse{Hosts: 4, Remote: 3, Silent: 1, Overdue: []string{"c"}}
 	store := &pulses{next: []Pulse{cut, late, late, late}}
