@@ -233,7 +233,7 @@ func own(t *testing.T, n int) *house {
 
 func (h *house) config() buildkit.Config {
 	return buildkit.Config{
-		Addr: h.bkd.Addr(), Registry: h.reg.Addr(), RetryWait: 2 * time.Second,
+		Addr: h.bkd.Addr(), Registry: h.reg.Addr(), RetryWait: time.Minute,
 		Auth: func(repo string) (string, string) {
 			a := registry.RepoAuth(password, repo)
 			return a.User, a.Password

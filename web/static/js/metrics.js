@@ -22,13 +22,7 @@ function show(chart, x) {
   const row = rows[rows.length - 1 - step]; // the newest is the first
   const names = [...chart.querySelectorAll("thead th")].slice(1).map((th) => th.textContent);
   const cells = [...row.cells];
-  let at = chart.querySelector(".at");
-  if (!at) {
-    at = document.createElement("div");
-    at.className = "at";
-    at.setAttribute("aria-hidden", "true"); // it is all in the table
-    chart.querySelector(".plot").after(at);
-  }
+  const at = chart.querySelector(".at"); // has its line from the start: nothing below it moves
   at.textContent = cells[0].textContent + "  " + names.map((n, i) => n + " " + cells[i + 1].textContent).join("  ");
   let line = chart.querySelector(".cross");
   if (!line) {
