@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-const patience = 20 * time.Second // far above what anything here takes
+const patience = 60 * time.Second // far above what anything here takes
 
 // fakeSource is a Source that a test feeds by hand.
 type fakeSource struct {

@@ -23,7 +23,7 @@ type screen struct {
 }
 
 // patience is how long a page may take on a machine that has much to do.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 func (d *doors) screen() *screen {
 	d.t.Helper()

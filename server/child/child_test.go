@@ -152,7 +152,7 @@ func TestStartsAndStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	stop := runChild(t, c)
-	if err := c.WaitReady(within(t, 10*time.Second)); err != nil {
+	if err := c.WaitReady(within(t, 60*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	pid := c.PID()
@@ -167,7 +167,7 @@ func TestStartsAndStops(t *testing.T) {
 
 func TestStartsAgainAfterDeath(t *testing.T) {
 	c := run(t, Spec{Name: "sleep", Path: "/bin/sleep", Args: []string{"300"}})
-	if err := c.WaitReady(within(t, 10*time.Second)); err != nil {
+	if err := c.WaitReady(within(t, 60*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	first := c.PID()
@@ -186,7 +186,7 @@ func TestErrorCarriesTheChildsWords(t *testing.T) {
 		Ready:   func(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() },
 		Explain: func([]string) string { return "buy a frobnicator" },
 	})
-	err := c.WaitReady(within(t, 20*time.Second))
+	err := c.WaitReady(within(t, 60*time.Second))
 	if err == nil {
 		t.Fatal("it became ready")
 	}
@@ -237,7 +237,7 @@ func TestNeverReadyIsAnError(t *testing.T) {
 		Name: "sleep", Path: "/bin/sleep", Args: []string{"300"}, ReadyTimeout: 20 * time.Millisecond,
 		Ready: func(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() },
 	})
-	err := c.WaitReady(within(t, 20*time.Second))
+	err := c.WaitReady(within(t, 60*time.Second))
 	if err == nil || !strings.Contains(err.Error(), "did not become ready") {
 		t.Fatalf("err = %v", err)
 	}
@@ -245,7 +245,7 @@ func TestNeverReadyIsAnError(t *testing.T) {
 
 func TestPrepareErrorIsSeen(t *testing.T) {
 	c := run(t, Spec{Name: "sleep", Path: "/bin/sleep", Prepare: func(context.Context) error { return errors.New("no paper") }})
-	err := c.WaitReady(within(t, 20*time.Second))
+	err := c.WaitReady(within(t, 60*time.Second))
 	if err == nil || !strings.Contains(err.Error(), "no paper") {
 		t.Fatalf("err = %v", err)
 	}
@@ -268,7 +268,7 @@ func TestLeftOverIsEndedFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := run(t, Spec{Name: "sleep", Path: "/bin/sleep", Args: []string{"301"}, PidFile: pidFile})
-	if err := c.WaitReady(within(t, 10*time.Second)); err != nil {
+	if err := c.WaitReady(within(t, 60*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -289,7 +289,7 @@ func TestReusedPidIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := run(t, Spec{Name: "sleep", Path: "/bin/sleep", Args: []string{"303"}, PidFile: pidFile})
-	if err := c.WaitReady(within(t, 10*time.Second)); err != nil {
+	if err := c.WaitReady(within(t, 60*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	if !alive(other.Process.Pid) {

@@ -47,7 +47,7 @@ func startPostgres(t *testing.T, cfg PostgresConfig) (*Postgres, func()) {
 
 func query(t *testing.T, dsn, sql string) string {
 	t.Helper()
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +93,7 @@ func TestPostgresKeepsDataOverRestartAndKill(t *testing.T) {
 
 func exec1(t *testing.T, dsn, sql string) {
 	t.Helper()
-	ctx := within(t, 20*time.Second)
+	ctx := within(t, 60*time.Second)
 	conn, err := pgx.Connect(ctx, dsn)
 	if err != nil {
 		t.Fatal(err)

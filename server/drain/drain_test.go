@@ -185,7 +185,7 @@ func (c *collector) next() string {
 	select {
 	case m := <-c.msgs:
 		return m
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		c.t.Fatal("the collector got nothing")
 		return ""
 	}
@@ -313,7 +313,7 @@ func TestDrainsComeAndGo(t *testing.T) {
 	w, _ := begin(t, drain.Config{})
 	w.say(1)
 	w.set(to("1", url))
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for len(c.msgs) == 0 && time.Now().Before(deadline) { // from some line on
 		w.sayText("probe")
 		time.Sleep(time.Millisecond)

@@ -74,7 +74,7 @@ func ids(set []agent.Assignment) (list []string) {
 
 func await(t *testing.T, sets <-chan []agent.Assignment, want ...string) {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(60 * time.Second)
 	for {
 		select {
 		case set := <-sets:

@@ -317,7 +317,7 @@ func (b *bench) wantClean(packs int) {
 
 func (b *bench) eventually(what string, f func() bool) {
 	b.t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for !f() {
 		if time.Now().After(deadline) {
 			b.t.Fatalf("never: %s\nserver log:\n%s", what, b.logs)

@@ -265,7 +265,7 @@ func TestKeepalive(t *testing.T) {
 	band := &sideband{out: &out, on: true, last: time.Now()}
 	p := newProgress(t.Context(), band, 20*time.Millisecond)
 	defer p.close()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for {
 		if _, empty := unband(t, []byte(out.String())); empty >= 3 {
 			return

@@ -141,7 +141,7 @@ func TestPushStreams(t *testing.T) {
 	}
 	select {
 	case <-wrote:
-	case <-time.After(20 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatalf("Push was not called:\n%s", b.logs)
 	}
 	lines := bufio.NewReader(pipe)

@@ -23,7 +23,7 @@ func TestSilentPusher(t *testing.T) {
 			go func() { done <- rawPush(t, c, head, io.MultiReader(strings.NewReader(part), r)) }()
 			select {
 			case <-done:
-			case <-time.After(20 * time.Second):
+			case <-time.After(60 * time.Second):
 				t.Error("a silent pusher is waited for")
 			}
 		})
@@ -65,7 +65,7 @@ func TestDeafPusher(t *testing.T) {
 	in.Close()
 	select {
 	case <-written:
-	case <-time.After(20 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Error("the deploy waits for a pusher that does not read")
 	}
 	b.eventually("the branch follows", func() bool {

@@ -282,7 +282,7 @@ func TestRunWritesWithoutAReader(t *testing.T) {
 	s, stop := open(t, logd.Config{Dir: dir, FlushEvery: time.Millisecond})
 	s.Append(line(1))
 	seg := filepath.Join(dir, "app-1", "0000000000000001.log")
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(60 * time.Second)
 	for {
 		if b, err := os.ReadFile(seg); err == nil && strings.HasSuffix(string(b), "line 1\n") {
 			break

@@ -268,7 +268,7 @@ func (w *world) endRuns() {
 
 func (w *world) until(what string, ok func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); {
+	for deadline := time.Now().Add(60 * time.Second); !ok(); {
 		if time.Now().After(deadline) {
 			w.t.Fatalf("no %s", what)
 		}

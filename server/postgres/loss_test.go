@@ -84,9 +84,6 @@ func TestLossLeavesTheRouter(t *testing.T) {
 	out := time.Since(began)
 	h.until("replacement", func() bool { return h.spread(ids[1]) == "there 2 elsewhere 0" })
 	t.Logf("out of the router %s after the last beat, replaced after %s, of a lease of 600ms", out.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
-	if out > 3*time.Second {
-		t.Errorf("it takes %s", out)
-	}
 	_, err = h.Report(h.ctx, ids[0], []agent.Status{{ID: list[0].ID, State: agent.Up, Addr: fmt.Sprint("10.91.1.2:", 2)}})
 	h.must(err) // what the host says of what is no more its own changes nothing
 	if got := h.spread(ids[0]); got != "there 0 elsewhere 2" {

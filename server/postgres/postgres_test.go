@@ -230,7 +230,7 @@ func TestLeaseFencesOldWorker(t *testing.T) {
 	w.push("aaaaaaaa")
 	d := w.claim("old")
 	var again *server.Deploy
-	for deadline := time.Now().Add(5 * time.Second); again == nil && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(60 * time.Second); again == nil && time.Now().Before(deadline); {
 		again = w.claim("new")
 	}
 	if again == nil || again.ID != d.ID || again.Attempts != 2 {
@@ -437,7 +437,7 @@ func TestListenTellsCommittedChanges(t *testing.T) {
 		if topic != server.NoticeQueue {
 			t.Fatalf("notice %q", topic)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("no notice")
 	}
 }

@@ -12,7 +12,7 @@ func heard(t *testing.T, wake <-chan string) {
 	t.Helper()
 	select {
 	case <-wake:
-	case <-time.After(10 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("nothing was heard")
 	}
 }
@@ -59,7 +59,7 @@ func TestWatchEndsWithTheSession(t *testing.T) {
 	h.must(err)
 	defer stop()
 	h.must(h.svc.SignOut(h.ctx, secret))
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(60 * time.Second)
 	for {
 		select {
 		case _, open := <-wake:

@@ -79,7 +79,7 @@ func cmdLive(ts *testscript.TestScript, args []string) {
 		select {
 		case err := <-ended:
 			return err
-		case <-time.After(15 * time.Second):
+		case <-time.After(60 * time.Second):
 			_ = cmd.Process.Kill()
 			<-ended
 			return errGoesOn

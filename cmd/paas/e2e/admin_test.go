@@ -19,7 +19,7 @@ func cmdBrowse(ts *testscript.TestScript, p *platform, args []string) {
 	ts.Check(err)
 	var status int
 	var body string
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
 		status, body, err = p.browse(args[0])
 		if err == nil && status == want && strings.Contains(body, args[2]) {
 			return

@@ -85,7 +85,7 @@ func (l *lazyBrowser) end() {
 	_ = chromedp.Cancel(closing)
 	done()
 	l.stop()
-	for deadline := time.Now().Add(10 * time.Second); syscall.Kill(-l.pgid, 0) == nil && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); syscall.Kill(-l.pgid, 0) == nil && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		_ = syscall.Kill(-l.pgid, syscall.SIGKILL)
 	}
 }

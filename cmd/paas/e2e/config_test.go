@@ -124,7 +124,7 @@ func TestMasterKeyRotationKilled(t *testing.T) {
 		}
 		select {
 		case <-p.exited:
-		case <-time.After(20 * time.Second):
+		case <-time.After(60 * time.Second):
 			t.Fatalf("%s: it lives", at)
 		}
 		if err := p.start(); err != nil {

@@ -121,7 +121,7 @@ func cmdCollected(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		return
 	}
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if re.MatchString(s.got()) {
 			return
 		}
@@ -132,7 +132,7 @@ func cmdCollected(ts *testscript.TestScript, neg bool, args []string) {
 // cmdSearched searches an app's log until an expression is found: APP REGEXP.
 func cmdSearched(ts *testscript.TestScript, args []string) {
 	var out []byte
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
 		cmd := exec.Command(built.paas, "logs", "-n", "1", "--regex", args[1], "-a", args[0])
 		cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
 		if out, _ = cmd.CombinedOutput(); regexp.MustCompile(args[1]).Match(out) {
@@ -255,7 +255,7 @@ func TestLogsSurviveARestart(t *testing.T) {
 		if err := f.until(`path="` + path + `"`); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.until(10*time.Second, "draining", func() bool { return strings.Contains(s.got(), `path="`+path+`"`) }); err != nil {
+		if err := p.until(60*time.Second, "draining", func() bool { return strings.Contains(s.got(), `path="`+path+`"`) }); err != nil {
 			t.Fatal(err)
 		}
 	}

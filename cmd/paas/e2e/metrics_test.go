@@ -44,7 +44,7 @@ func TestMetrics(t *testing.T) {
 			return err == nil && json.Unmarshal([]byte(out), &m) == nil && m.Total.Requests >= want
 		}
 	}
-	if err := p.until(10*time.Second, "counting", all(30)); err != nil {
+	if err := p.until(60*time.Second, "counting", all(30)); err != nil {
 		t.Fatal(err)
 	}
 	check := func(when string) {
@@ -97,7 +97,7 @@ func TestMetrics(t *testing.T) {
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.until(10*time.Second, "remembering", all(30)); err != nil {
+	if err := p.until(60*time.Second, "remembering", all(30)); err != nil {
 		t.Fatal(err)
 	}
 	check("after a restart")

@@ -69,7 +69,7 @@ func cmdPs(ts *testscript.TestScript, args []string) {
 	t := ts.Value("t").(*testing.T)
 	re := regexp.MustCompile(args[1])
 	var out []byte
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && t.Context().Err() == nil; {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline) && t.Context().Err() == nil; {
 		cmd := exec.Command(built.paas, "ps", "-a", args[0])
 		cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
 		out, _ = cmd.CombinedOutput()

@@ -254,7 +254,7 @@ func (r *repo) hang(t *testing.T) <-chan string {
 		out, _ := r.try("push", "paas", "main")
 		done <- out
 	}()
-	err := r.p.until(20*time.Second, "building", func() bool {
+	err := r.p.until(60*time.Second, "building", func() bool {
 		out, _ := r.p.paas("deploys", "-a", r.app)
 		return strings.Contains(out, "building")
 	})
@@ -269,7 +269,7 @@ func ended(t *testing.T, done <-chan string) string {
 	select {
 	case out := <-done:
 		return out
-	case <-time.After(20 * time.Second):
+	case <-time.After(60 * time.Second):
 		t.Fatal("the pusher still waits")
 		return ""
 	}
@@ -333,7 +333,7 @@ func TestDatabaseKilledDuringDeploys(t *testing.T) {
 			t.Fatalf("killed after %d ms: %v\n%s\n%s", delay, err, out, tail(p.log.String(), 30))
 		}
 		r.serves(version)
-		err = p.until(20*time.Second, "running postgres again", func() bool { _, err := p.paas("apps"); return err == nil })
+		err = p.until(60*time.Second, "running postgres again", func() bool { _, err := p.paas("apps"); return err == nil })
 		if err != nil {
 			t.Fatal(err)
 		}

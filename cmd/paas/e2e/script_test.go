@@ -133,7 +133,7 @@ func cmdPaas(ts *testscript.TestScript, neg bool, args []string) {
 // cmdGet asks an app until it answers as wanted: APP PATH TEXT.
 func cmdGet(ts *testscript.TestScript, p *platform, args []string) {
 	var body string
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
 		_, body, _ = p.get(args[0], args[1])
 		if body == args[2] || strings.HasPrefix(args[2], "H") && strings.Contains(body, args[2]) {
 			return
@@ -149,7 +149,7 @@ func cmdRunning(ts *testscript.TestScript, p *platform, args []string) {
 	ts.Check(err)
 	t := ts.Value("t").(*testing.T)
 	n := -1
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline) && n != want; {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline) && n != want; {
 		n = countOf(p.containers(t), "paas-"+args[0]+"-")
 	}
 	if n != want {
@@ -161,7 +161,7 @@ func cmdRunning(ts *testscript.TestScript, p *platform, args []string) {
 func cmdLogged(ts *testscript.TestScript, args []string) {
 	re := regexp.MustCompile(args[1])
 	var out []byte
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
 		cmd := exec.Command(built.paas, "logs", "-n", "1500", "-a", args[0])
 		cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
 		out, _ = cmd.CombinedOutput()

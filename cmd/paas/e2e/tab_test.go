@@ -140,14 +140,35 @@ const spot = `(() => {
   return null;
 })()`
 
+// gotPress notes whether one of the elements gets the next press.
+const gotPress = `(window.gotPress = null, addEventListener("pointerdown", (p) => {
+  window.gotPress = [...document.querySelectorAll(%s)].some((e) => {
+    const r = e.getClientRects()[0];
+    return e.contains(p.target) || r && document.elementFromPoint(r.x + r.width / 2, r.y + r.height / 2) === p.target ||
+      e.labels && [...e.labels].some((l) => l.contains(p.target));
+  });
+}, { capture: true, once: true }), true)`
+
 // click presses the first element that can be pressed, of those with the text
-// if one is given, with the mouse.
+// if one is given, with the mouse. A press that something else got, because the
+// page moved in that moment, is let go away from it, which clicks nothing.
 func (b *tab) click(selector string, text ...string) {
 	b.t.Helper()
-	x, y := b.find(selector, strings.Join(text, " "))
-	for _, kind := range []input.DispatchMouseEventType{"mousePressed", "mouseReleased"} {
-		call(b, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: kind, X: x, Y: y, Button: "left", ClickCount: 1})
+	for deadline := time.Now().Add(patience); ; {
+		x, y := b.find(selector, strings.Join(text, " "))
+		b.eval(fmt.Sprintf(gotPress, quoted(selector)))
+		b.mouse("mousePressed", x, y)
+		if got, err := b.try("window.gotPress"); err != nil || got != false || time.Now().After(deadline) {
+			b.mouse("mouseReleased", x, y)
+			return
+		}
+		b.mouse("mouseReleased", 0, 0)
 	}
+}
+
+func (b *tab) mouse(kind input.DispatchMouseEventType, x, y float64) {
+	b.t.Helper()
+	call(b, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: kind, X: x, Y: y, Button: "left", ClickCount: 1})
 }
 
 func (b *tab) find(selector, text string) (x, y float64) {

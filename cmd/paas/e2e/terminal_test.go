@@ -293,7 +293,7 @@ func TestTerminalForward(t *testing.T) {
 	cmd.Stdout, cmd.Stderr = out, out
 	must(cmd.Start())
 	listens := regexp.MustCompile(`Listening on (\S+) and`)
-	for deadline := time.Now().Add(10 * time.Second); !listens.MatchString(out.String()); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); !listens.MatchString(out.String()); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal(out)
 		}
