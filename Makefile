@@ -53,7 +53,7 @@ test: bin/buildkitd ## all tests, for real, and nothing left behind
 test-faults: bin/buildkitd ## hosts, links, engines and the control plane fail, on three machines made out of one
 	@scripts/deps.sh test
 	@$(MAKE) bin/.assets
-	@PAAS_FAULTS=1 scripts/test.sh -v -p 1 ./cmd/paas/faults ./scheduler/agent/machinetest $(TESTFLAGS)
+	@PAAS_FAULTS=1 scripts/test.sh -v -p 1 ./cmd/paas/faults ./cmd/paas/cluster ./scheduler/agent/machinetest $(TESTFLAGS)
 
 bench-hosts: bin/buildkitd ## a hundred dynos on three hosts, from the word to the last that serves
 	@PAAS_FAULTS=1 go test -count=1 -v -timeout 20m -run '^TestHundredDynos$$' ./cmd/paas/faults

@@ -52,12 +52,13 @@ func mayImport() map[string][]string {
 		"server/terminal": adapter,
 		"web":             append([]string{"server/terminal"}, adapter...),
 
-		"cmd/paas":        {"builder/...", "router", "scheduler/...", "server/...", "migrations", "web"},
-		"cmd/paas/faults": {}, // tests only
-		"bench/report":    {},
-		"bench/push":      {"bench/report", "server/api", "server/client"},
-		"bench/logs":      {"bench/report", "server", "server/api", "server/client", "server/httpd", "server/logd"},
-		"bench/scheduler": {"bench/report", "router", "scheduler", "scheduler/agent", "server", "server/child", "server/postgres"},
+		"cmd/paas":         {"builder/...", "router", "scheduler/...", "server/...", "migrations", "web"},
+		"cmd/paas/cluster": {}, // tests only
+		"cmd/paas/faults":  {}, // tests only
+		"bench/report":     {},
+		"bench/push":       {"bench/report", "server/api", "server/client"},
+		"bench/logs":       {"bench/report", "server", "server/api", "server/client", "server/httpd", "server/logd"},
+		"bench/scheduler":  {"bench/report", "router", "scheduler", "scheduler/agent", "server", "server/child", "server/postgres"},
 	}
 }
 

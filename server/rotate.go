@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -50,6 +51,16 @@ func (s *Service) RotateMasterKey(ctx context.Context, actor Actor) (keyID strin
 	if s.cfg.Keys == nil {
 		return "", 0, Errorf(ErrUnavailable, "This server does not keep the master key. Nothing was changed.")
 	}
+	list, err := s.store.Servers(ctx)
+	if err != nil {
+		return "", 0, err
+	}
+	for _, e := range list { // the store asks again, when none can start any more
+		if e.Alive() && e.ID != s.cfg.Server {
+			return "", 0, &Error{ID: ErrConflict, Message: "The server " + e.Name + " runs with the present master key. Nothing was changed.",
+				Next: "Stop all servers but one, rotate, and copy its master.key to the others before they start."}
+		}
+	}
 	return s.keyring.rotate(ctx, s.store, s.cfg.Keys, actor.Email)
 }
 
@@ -66,6 +77,10 @@ func (k *Keyring) rotate(ctx context.Context, store ConfigStore, file KeyFile, a
 	k.learn(fresh) // whoever reads a row wrapped with it can open it at once
 	// On an error all keys stay: whether it was committed may not be known.
 	apps, err := k.rewrap(ctx, store, fresh, actor)
+	if IsID(err, ErrConflict) { // refused: nothing was wrapped with it
+		k.forget()
+		return "", 0, errors.Join(err, file.WriteKeys(k.all()...))
+	}
 	if err != nil {
 		return "", 0, err
 	}
@@ -147,6 +162,13 @@ func (k *Keyring) learn(master []byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.masters = append(k.masters, master)
+}
+
+// forget takes away the key that was learned last.
+func (k *Keyring) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.masters = k.masters[:len(k.masters)-1]
 }
 
 // prefer makes a known key the one that wraps. The others go on unwrapping

@@ -43,6 +43,7 @@ type ServiceConfig struct {
 	Drains    DrainGuard                      // nil: there are no log drains
 	Meter     *Meter                          // nil: one that counts nothing
 	Fleet     func() FleetAddress             // nil: no other machine can join
+	Server    string                          // id of this server
 }
 
 // Size is a preset of what one instance may use (Heroku: dyno size).

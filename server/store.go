@@ -47,6 +47,7 @@ type Store interface {
 	HostAdminStore
 	FleetStore
 	LeaseStore
+	ServerStore
 }
 
 // AccountStore keeps people and their tokens.

@@ -57,7 +57,9 @@ type house struct {
 	ssh     *gitd.Server
 	api     *httpd.Server
 	runtime *docker.Runtime
+	control *server.Control
 	fleet   fleetParts
+	servers *server.Servers
 }
 
 // floor runs parts until its context ends; the first that fails ends it.
@@ -103,7 +105,11 @@ func newHouse(ctx context.Context, s settings, data *dataDir, log *slog.Logger) 
 // while the rest is still starting.
 func (h *house) open() error {
 	steps := []func(context.Context) error{h.tryAddresses, h.openLogs, h.openRouter, h.openRegistry, h.openPostgres, h.openStore, h.openLeader,
-		h.openBuilder, h.openServer, h.openAgent, h.openDoors, h.openDashboard}
+		h.openBuilder, h.openServer, h.openControl, h.openAgent, h.openDoors, h.openDashboard}
+	if h.s.serverOnly {
+		steps = []func(context.Context) error{h.tryAddresses, h.openLogs, h.openRegistry, h.openStore, h.openLeader,
+			h.openBuilder, h.openServer, h.openControl, h.openDoors, h.openDashboard}
+	}
 	for _, step := range steps {
 		if err := step(h.services.ctx); err != nil {
 			h.services.cancel(err)
@@ -115,14 +121,21 @@ func (h *house) open() error {
 
 // tryAddresses finds one that is taken before anything is started.
 func (h *house) tryAddresses(ctx context.Context) error {
-	for _, a := range []struct{ flag, addr string }{{"--http", h.s.http}, {"--https", h.s.https}, {"--ssh", h.s.ssh},
-		{"--api", h.s.api}, {"--registry", h.s.registry}, {"--fleet", h.s.fleet.addr}} {
-		if a.addr == "" || a.flag == "--registry" && h.s.externalRegistry != "" {
+	addrs := map[string]string{"--http": h.s.http, "--https": h.s.https, "--registry": h.s.registry}
+	if h.s.serverOnly {
+		addrs = map[string]string{"--dashboard": h.s.dashboard}
+	}
+	if h.s.externalRegistry != "" {
+		delete(addrs, "--registry")
+	}
+	addrs["--ssh"], addrs["--api"], addrs["--fleet"] = h.s.ssh, h.s.api, h.s.fleet.addr
+	for flag, addr := range addrs {
+		if addr == "" {
 			continue
 		}
-		l, err := new(net.ListenConfig).Listen(ctx, "tcp", a.addr)
+		l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
 		if err != nil {
-			return portHint(err, a.flag, a.addr)
+			return portHint(err, flag, addr)
 		}
 		l.Close()
 	}
@@ -205,8 +218,12 @@ func (h *house) openPostgres(ctx context.Context) error {
 }
 
 func (h *house) openStore(ctx context.Context) (err error) {
-	h.store, err = postgres.Open(ctx, postgres.Config{DSN: h.s.postgres, Sizes: h.s.sizes, Lease: 9 * time.Second})
+	h.store, err = postgres.Open(ctx, postgres.Config{DSN: h.s.postgres, Sizes: h.s.sizes, Lease: 9 * time.Second, Server: h.data.cluster})
 	if err != nil {
+		return err
+	}
+	// Before the master key is looked at: who changes it then sees this server.
+	if err := h.openServers(ctx); err != nil {
 		return err
 	}
 	const name = "master-key-check"
@@ -219,7 +236,11 @@ func (h *house) openStore(ctx context.Context) (err error) {
 		return err
 	}
 	if check != nil {
-		if err := h.store.SetSetting(ctx, name, check); err != nil {
+		err := h.store.SetSetting(ctx, name, check)
+		if errors.Is(err, server.ErrStale) {
+			return fmt.Errorf("another server was the first on this database; nothing was started.\nReplace %s by that server's, and start this one again", h.data.keyFile().path)
+		}
+		if err != nil {
 			return fmt.Errorf("note the master key: %w", err)
 		}
 	}
@@ -249,7 +270,7 @@ func (h *house) openServer(ctx context.Context) (err error) {
 	h.service, err = server.NewService(ctx, server.ServiceConfig{TokenLife: 90 * 24 * time.Hour,
 		MaxSlots: server.Slots(h.s.pool, subnetBits), Domain: h.s.domain, Sizes: h.s.sizes,
 		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }, Keys: h.data.keyFile(), Drains: &drain.Guard{Allow: h.s.drainNets}, Meter: h.meter,
-		Fleet: h.fleetAddress},
+		Fleet: h.fleetAddress, Server: h.data.cluster},
 		h.store, h.repos, h.keyring, h.bell, h.sessions, h.logs, p, h.log)
 	if err != nil {
 		return err
@@ -257,24 +278,25 @@ func (h *house) openServer(ctx context.Context) (err error) {
 	return h.openDrains(ctx)
 }
 
-func (h *house) openAgent(context.Context) error {
-	var err error
+// openControl makes what agents speak to, in this process and on other machines.
+func (h *house) openControl(context.Context) error {
+	h.control = server.NewControl(server.ControlConfig{
+		Image:   func(appID, digest string) string { return h.images.addr + "/" + appID + "@" + digest },
+		Subnets: h.s.pool, SubnetBits: subnetBits, BootTimeout: h.s.bootTimeout, Grace: h.s.stopTimeout,
+		Host: func(app string) string { return app + "." + h.s.domain }, Meter: h.meter,
+	}, h.store, h.keyring, h.bell, h.sessions, h.logs, h.log)
+	return h.openFleet(h.control)
+}
+
+func (h *house) openAgent(context.Context) (err error) {
 	h.runtime, err = docker.New(docker.Config{Socket: "unix://" + h.s.docker, Cluster: h.data.cluster, FilesDir: filesDir(h.data.cluster), EgressAllow: h.s.fleet.egressNets,
 		RegistryAuth: map[string]docker.Credentials{h.images.addr: {User: h.images.auth.User, Password: h.images.auth.Password}}}, h.log)
 	if err != nil {
 		return err
 	}
-	control := server.NewControl(server.ControlConfig{
-		Image:   func(appID, digest string) string { return h.images.addr + "/" + appID + "@" + digest },
-		Subnets: h.s.pool, SubnetBits: subnetBits, BootTimeout: h.s.bootTimeout, Grace: h.s.stopTimeout,
-		Host: func(app string) string { return app + "." + h.s.domain }, Meter: h.meter,
-	}, h.store, h.keyring, h.bell, h.sessions, h.logs, h.log)
-	if err := h.openFleet(control); err != nil {
-		return err
-	}
-	h.services.run("agent", func(ctx context.Context) error { return h.agent(ctx, control) })
+	h.services.run("agent", func(ctx context.Context) error { return h.agent(ctx, h.control) })
 	h.services.run("image sweep", func(ctx context.Context) error {
-		return agent.SweepImages(ctx, 10*time.Minute, control.KeptImages, h.runtime, h.log)
+		return agent.SweepImages(ctx, 10*time.Minute, h.control.KeptImages, h.runtime, h.log)
 	})
 	return nil
 }
@@ -335,7 +357,11 @@ func (h *house) openDoors(ctx context.Context) (err error) {
 	}
 	h.api = api
 	push.apiURL = h.s.clientURL(api.Addr())
-	h.ssh, err = gitd.New(gitd.Config{Addr: h.s.ssh, HostKeyFile: h.data.join("ssh_host_ed25519_key")}, h.repos, push, h.log)
+	key, err := h.keyring.Shared(ctx, h.store, "ssh-host-key", h.before("ssh_host_ed25519_key", gitd.NewHostKey))
+	if err != nil {
+		return err
+	}
+	h.ssh, err = gitd.New(gitd.Config{Addr: h.s.ssh, HostKey: key}, h.repos, push, h.log)
 	if err != nil {
 		_ = api.Close()
 		return portHint(err, "--ssh", h.s.ssh)

@@ -49,6 +49,18 @@ func (s *fleetSettings) check() error {
 	return nil
 }
 
+// reach is where others find the address that this process listens on.
+func (s *fleetSettings) reach(listens, domain string) string {
+	if s.name != "" || listens == "" {
+		return s.name
+	}
+	host, port, _ := net.SplitHostPort(listens)
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = domain
+	}
+	return net.JoinHostPort(host, port)
+}
+
 // fleetParts are what the platform has for hosts that are other machines.
 type fleetParts struct {
 	leader *server.Leader
@@ -58,11 +70,16 @@ type fleetParts struct {
 }
 
 // openLeader makes this process one that may lead.
-func (h *house) openLeader(context.Context) (err error) {
-	h.fleet.leader = server.NewLeader(server.LeaderConfig{Owner: "standalone-" + h.data.cluster}, h.store, h.log)
-	if h.s.fleet.addr != "" {
-		h.fleet.auth, err = fleet.OpenAuthority(h.data.join("fleet"))
+func (h *house) openLeader(ctx context.Context) error {
+	h.fleet.leader = server.NewLeader(server.LeaderConfig{Owner: h.servers.Self()}, h.store, h.log)
+	if h.s.fleet.addr == "" {
+		return nil
 	}
+	text, err := h.keyring.Shared(ctx, h.store, "fleet-authority", h.before("fleet/authority.pem", fleet.NewAuthority))
+	if err != nil {
+		return err
+	}
+	h.fleet.auth, err = fleet.OpenAuthority(text)
 	return err
 }
 
@@ -90,15 +107,7 @@ func (h *house) fleetAddress() server.FleetAddress {
 	if h.fleet.server == nil {
 		return server.FleetAddress{}
 	}
-	name := h.s.fleet.name
-	if name == "" {
-		host, port, _ := net.SplitHostPort(h.fleet.server.Addr().String())
-		if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
-			host = h.s.domain
-		}
-		name = net.JoinHostPort(host, port)
-	}
-	return server.FleetAddress{Addr: name, CA: h.fleet.auth.Fingerprint()}
+	return server.FleetAddress{Addr: h.s.fleet.reach(h.fleet.server.Addr().String(), h.s.domain), CA: h.fleet.auth.Fingerprint()}
 }
 
 // registryURL is what engines make of a registry's address: plain HTTP on

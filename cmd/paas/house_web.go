@@ -51,5 +51,8 @@ func (h *house) openDashboard(context.Context) error {
 	}
 	h.services.run("dashboard", s.Run)
 	h.front.web.Store(s)
+	if h.s.dashboard != "" {
+		return h.openDashboardDoor(h.s.dashboard)
+	}
 	return nil
 }

@@ -64,7 +64,7 @@ func (c *cli) rootCommand() *cobra.Command {
 	root := c.bareRoot()
 	root.PersistentFlags().StringVar(&c.server, "server", "",
 		"server to speak to: HOST[:PORT] of a login, http(s)://… or unix:///…")
-	root.AddCommand(standaloneCommand(), agentCommand(), doctorCommand())
+	root.AddCommand(standaloneCommand(), serverCommand(), agentCommand(), doctorCommand())
 	root.AddCommand(mirrorCommands()...)
 	root.AddCommand(c.commands()...)
 	arrange(root)

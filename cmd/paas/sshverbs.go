@@ -37,7 +37,7 @@ func (c *cli) awayRoot() *cobra.Command {
 		}
 		root.AddCommand(notAway(cmd))
 	}
-	for _, cmd := range append(mirrorCommands(), standaloneCommand(), agentCommand(), doctorCommand()) {
+	for _, cmd := range append(mirrorCommands(), standaloneCommand(), serverCommand(), agentCommand(), doctorCommand()) {
 		root.AddCommand(notAway(cmd))
 	}
 	arrange(root)

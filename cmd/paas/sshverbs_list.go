@@ -52,7 +52,7 @@ func refusedVerbs() map[string]string {
 	for _, name := range []string{"open", "local", "ps:forward", "git:remote", "git:clone"} {
 		all[name] = needsHere
 	}
-	for _, name := range []string{"standalone", "agent", "doctor", "mirror:import", "mirror:list"} {
+	for _, name := range []string{"standalone", "server", "agent", "doctor", "mirror:import", "mirror:list"} {
 		all[name] = "it is the operator's, on the server itself"
 	}
 	return all

@@ -15,8 +15,13 @@ import (
 	"paas/server"
 )
 
-// settings are the flags of `paas standalone`.
+// settings are the flags of `paas standalone` and `paas server`.
 type settings struct {
+	// serverOnly is `paas server`: no router, no agent, no registry, no Postgres.
+	serverOnly bool
+	name       string // of the server, for people
+	dashboard  string // address of the dashboard, where no router leads to it
+
 	dataDir  string
 	domain   string
 	http     string
@@ -74,40 +79,50 @@ is kept below the data directory. SIGTERM stops cleanly; apps go on running.`,
 		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := s.check(); err != nil {
-				return err
-			}
-			level := slog.LevelInfo
-			if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
-				return fmt.Errorf("--log-level %s: must be debug, info, warn or error", s.logLevel)
-			}
-			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
-			return standalone(cmd.Context(), s, log)
+			return s.run(cmd)
 		},
 	}
 	s.flags(cmd)
 	return cmd
 }
 
+// run is the whole life of the process.
+func (s *settings) run(cmd *cobra.Command) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	level := slog.LevelInfo
+	if err := level.UnmarshalText([]byte(s.logLevel)); err != nil {
+		return fmt.Errorf("--log-level %s: must be debug, info, warn or error", s.logLevel)
+	}
+	return live(cmd.Context(), *s, slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level})))
+}
+
 func (s *settings) flags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&s.http, "http", ":8080", "address of the router for HTTP")
+	f.StringVar(&s.https, "https", "", "address of the router for HTTPS; needs --tls-cert and --tls-key")
+	f.StringVar(&s.registry, "registry", "127.0.0.1:5500", "loopback address of the embedded image registry")
+	f.StringVar(&s.postgres, "postgres", "", "connection string of a Postgres to use instead of a private one")
+	f.StringVar(&s.externalRegistry, "external-registry", "", "host:port of a registry to use instead of the embedded one")
+	f.StringVar(&s.docker, "docker", "/var/run/docker.sock", "unix socket of the Docker Engine")
+	f.BoolVar(&s.mirror, "mirror", false, "let builds take docker.io images from the embedded registry first")
+	s.shared(cmd)
+}
+
+// shared are the flags that `paas server` has, too.
+func (s *settings) shared(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&s.dataDir, "data-dir", "/var/lib/paas", "directory that holds everything")
 	f.StringVar(&s.domain, "domain", "localhost", "apps are served at APP.DOMAIN")
-	f.StringVar(&s.http, "http", ":8080", "address of the router for HTTP")
-	f.StringVar(&s.https, "https", "", "address of the router for HTTPS; needs --tls-cert and --tls-key")
 	f.StringVar(&s.tlsCert, "tls-cert", "", "PEM file with the certificate chain")
 	f.StringVar(&s.tlsKey, "tls-key", "", "PEM file with its key")
 	f.StringVar(&s.ssh, "ssh", ":2222", "address for git push and login")
 	f.StringVar(&s.api, "api", "127.0.0.1:8081", "address of the HTTP API; TLS when a certificate is given")
 	f.StringVar(&s.apiURL, "api-url", "", "URL of the API as clients reach it (default: from --api)")
-	f.StringVar(&s.registry, "registry", "127.0.0.1:5500", "loopback address of the embedded image registry")
-	f.StringVar(&s.externalRegistry, "external-registry", "", "host:port of a registry to use instead of the embedded one")
 	f.StringVar(&s.externalRegistryAuth, "external-registry-auth", "", "its credentials: a JSON file {\"user\":…,\"password\":…}, mode 0600")
-	f.StringVar(&s.postgres, "postgres", "", "connection string of a Postgres to use instead of a private one")
 	f.StringVar(&s.buildkit, "buildkit", "", "address of a buildkitd to use instead of a private one (unix:///…)")
-	f.StringVar(&s.docker, "docker", "/var/run/docker.sock", "unix socket of the Docker Engine")
 	f.StringVar(&s.buildkitd, "buildkitd", "", "buildkitd program (default: next to paas, else from PATH)")
-	f.BoolVar(&s.mirror, "mirror", false, "let builds take docker.io images from the embedded registry first")
 	f.StringVar(&s.subnets, "subnets", "10.210.0.0/16", "pool of the apps' networks, a /26 each")
 	f.StringVar(&s.buildNet, "build-subnet", "10.254.240.0/22", "network of build steps")
 	f.StringVar(&s.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -140,7 +155,7 @@ func (s *settings) check() error {
 			return fmt.Errorf("%s %s: must be more than nothing and at most a day", flag, d)
 		}
 	}
-	if (s.tlsCert == "") != (s.tlsKey == "") || s.https != "" && s.tlsCert == "" {
+	if (s.tlsCert == "") != (s.tlsKey == "") || s.https != "" && s.tlsCert == "" && !s.serverOnly {
 		return errors.New("--https, --tls-cert and --tls-key belong together")
 	}
 	if s.maxBuilds < 1 || s.maxBuilds > 64 {
@@ -160,10 +175,14 @@ func (s *settings) check() error {
 	if err := s.fleet.check(); err != nil {
 		return err
 	}
+	if err := s.checkServer(); err != nil {
+		return err
+	}
 	return s.checkLogs()
 }
 
-func standalone(ctx context.Context, s settings, log *slog.Logger) error {
+// live runs the house from the first lock to the last.
+func live(ctx context.Context, s settings, log *slog.Logger) error {
 	began := time.Now()
 	data, err := openDataDir(s.dataDir)
 	if err != nil {
@@ -173,8 +192,12 @@ func standalone(ctx context.Context, s settings, log *slog.Logger) error {
 	h := newHouse(ctx, s, data, log)
 	slog.SetDefault(log) // what libraries say through package log goes the same way
 	if h.open() == nil {
-		log.Info("ready", "http", h.router.Addr().String(), "dashboard", s.dashboardURL(), "api", h.api.Addr().String(), "ssh", h.ssh.Addr().String(),
-			"registry", h.images.addr, "pid", os.Getpid(), "took", time.Since(began).Round(time.Millisecond))
+		at := []any{"dashboard", s.dashboardURL(), "api", h.api.Addr().String(), "ssh", h.ssh.Addr().String(),
+			"registry", h.images.addr, "pid", os.Getpid(), "took", time.Since(began).Round(time.Millisecond)}
+		if h.router != nil {
+			at = append([]any{"http", h.router.Addr().String()}, at...)
+		}
+		log.Info("ready", at...)
 	}
 	return h.wait() // with what made open fail
 }

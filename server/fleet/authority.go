@@ -13,7 +13,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -46,30 +45,17 @@ type Authority struct {
 	leaf *tls.Certificate // the control plane's own, made anew at half its life
 }
 
-// OpenAuthority reads the authority below dir and makes it on first use. The
-// file appears whole or not at all; who can read it can pose as control plane.
-func OpenAuthority(dir string) (*Authority, error) {
-	path := filepath.Join(dir, "authority.pem")
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = os.MkdirAll(dir, 0o700); err == nil {
-			text, err = newAuthority()
-		}
-		if err == nil {
-			err = writeWhole(path, text)
-		}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the hosts' certificate authority: %w", err)
-	}
+// OpenAuthority reads an authority as NewAuthority made it.
+func OpenAuthority(text []byte) (*Authority, error) {
 	a, err := parseAuthority(text)
 	if err != nil {
-		return nil, fmt.Errorf("the hosts' certificate authority %s is damaged: %w; restore it from your backup", path, err)
+		return nil, fmt.Errorf("the hosts' certificate authority is damaged: %w; restore the database from your backup", err)
 	}
 	return a, nil
 }
 
-func newAuthority() ([]byte, error) {
+// NewAuthority makes one, in PEM. Who can read that can pose as control plane.
+func NewAuthority() ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err

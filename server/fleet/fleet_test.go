@@ -114,7 +114,11 @@ type scene struct {
 
 func newScene(t testing.TB, plane agent.Control, cfg fleet.Config) *scene {
 	t.Helper()
-	auth, err := fleet.OpenAuthority(filepath.Join(t.TempDir(), "fleet"))
+	text, err := fleet.NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth, err := fleet.OpenAuthority(text)
 	if err != nil {
 		t.Fatal(err)
 	}

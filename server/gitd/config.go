@@ -7,8 +7,8 @@ import (
 
 // Config of the SSH server. The zero value of a field means its default.
 type Config struct {
-	Addr        string // address to listen on, "host:port"; ":0" takes a free port
-	HostKeyFile string // ed25519 private key; made with mode 0600 when absent
+	Addr    string // address to listen on, "host:port"; ":0" takes a free port
+	HostKey []byte // ed25519 private key, as NewHostKey makes it
 
 	HandshakeTimeout time.Duration // from the connection until its key is proven; 10 s
 	IdleTimeout      time.Duration // a connection on which nothing runs; 1 min

@@ -142,7 +142,7 @@ func newBench(t *testing.T, change ...func(*Config)) *bench {
 			t.Fatal(err)
 		}
 	}
-	cfg := Config{Addr: "127.0.0.1:0", HostKeyFile: filepath.Join(b.dir, "host_key"), KeepAlive: 200 * time.Millisecond}
+	cfg := Config{Addr: "127.0.0.1:0", HostKey: hostKeyOf(t), KeepAlive: 200 * time.Millisecond}
 	for _, c := range change {
 		c(&cfg)
 	}

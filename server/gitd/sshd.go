@@ -39,7 +39,7 @@ func New(cfg Config, repos *Repos, pusher Pusher, log *slog.Logger) (*Server, er
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	key, err := hostKey(cfg.HostKeyFile)
+	key, err := hostKey(cfg.HostKey)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -110,8 +111,26 @@ func (s *Store) ReleaseFiles(ctx context.Context, id string) ([]byte, error) {
 // wrapped with.
 const masterKeyCheck = "master-key-check"
 
+// rewrapPlatform replaces the wrapped data key of what all servers share.
+func rewrapPlatform(ctx context.Context, tx pgx.Tx, rewrap func(string, []byte) ([]byte, error)) error {
+	var key []byte
+	err := tx.QueryRow(ctx, `select value from settings where name = $1 for update`, server.SettingPlatformKey).Scan(&key)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		key, err = rewrap(server.PlatformKey, key)
+	}
+	if err != nil {
+		return fmt.Errorf("data key of what servers share: %w", err)
+	}
+	_, err = tx.Exec(ctx, `update settings set value = $2 where name = $1`, server.SettingPlatformKey, key)
+	return err
+}
+
 // Rewrap replaces all wrapped data keys and the check value in one
-// transaction. That no app is made meanwhile is the caller's to see to.
+// transaction, unless other servers run with the present master key. That no
+// app is made meanwhile is the caller's to see to.
 func (s *Store) Rewrap(ctx context.Context, actor, keyID string, check []byte, rewrap func(appID string, wrapped []byte) ([]byte, error)) (int, error) {
 	type row struct {
 		ID  string
@@ -119,6 +138,9 @@ func (s *Store) Rewrap(ctx context.Context, actor, keyID string, check []byte, r
 	}
 	apps := 0
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		if err := s.alone(ctx, tx); err != nil {
+			return err
+		}
 		rows, err := many(ctx, tx, pgx.RowToStructByPos[row], `select id::text, data_key from apps order by id for update`)
 		if err != nil {
 			return err
@@ -133,6 +155,9 @@ func (s *Store) Rewrap(ctx context.Context, actor, keyID string, check []byte, r
 			}
 		}
 		apps = len(rows)
+		if err := rewrapPlatform(ctx, tx, rewrap); err != nil {
+			return err
+		}
 		_, err = tx.Exec(ctx, `insert into settings (name, value) values ($1, $2) on conflict (name) do update set value = $2`, masterKeyCheck, check)
 		if err != nil {
 			return err

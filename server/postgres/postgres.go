@@ -26,14 +26,17 @@ type Config struct {
 	DSN   string        // libpq keywords or URL
 	Sizes []server.Size // presets that formations name
 	Lease time.Duration // of a deploy's worker; renewed three times as often
+	// Server is the id of the server whose store it is.
+	Server string
 }
 
 // Store implements server.Store.
 type Store struct {
-	pool  *pgxpool.Pool
-	dsn   string
-	lease time.Duration
-	sizes []server.Size
+	pool   *pgxpool.Pool
+	dsn    string
+	server string
+	lease  time.Duration
+	sizes  []server.Size
 
 	reports  *combiner[reported, []server.Transition]
 	assigned *combiner[string, []server.Placed]
@@ -63,7 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	s := &Store{pool: pool, dsn: cfg.DSN, lease: cfg.Lease, sizes: cfg.Sizes, held: map[string]held{}}
+	s := &Store{pool: pool, dsn: cfg.DSN, lease: cfg.Lease, server: cfg.Server, sizes: cfg.Sizes, held: map[string]held{}}
 	s.reports = &combiner[reported, []server.Transition]{do: s.report, weight: func(r reported) int { return len(r.list) }, limit: reportRound}
 	s.assigned = &combiner[string, []server.Placed]{do: s.assignedTo, limit: assignedRound}
 	if err := s.migrate(ctx); err != nil {

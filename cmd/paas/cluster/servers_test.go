@@ -1,0 +1,45 @@
+package cluster
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Servers share one master key, one authority and one SSH host key; one with
+// another master key does not start, and the key is not changed under others.
+func TestServersShareKeys(t *testing.T) {
+	s := newScene(t).withPostgres()
+	a := s.server()
+	b := s.server()
+	for _, word := range []string{"ca="} {
+		if x, y := field(a.log.String(), word), field(b.log.String(), word); x == "" || x != y {
+			t.Errorf("%s of one is %q, of the other %q", word, x, y)
+		}
+	}
+	if !a.leads() {
+		t.Error("the first one does not lead")
+	}
+	if out, err := a.paas("master-key:rotate"); err == nil || !strings.Contains(out, "s2 runs with the present master key") {
+		t.Errorf("the master key was rotated under another server: %v\n%s", err, out)
+	}
+	c := &node{s: s, name: "s3", data: filepath.Join(s.dir, "s3"), ssh: freeAddr(), api: freeAddr(), dashboard: freeAddr(), fleet: freeAddr()}
+	must(os.Mkdir(c.data, 0o711))
+	for key, want := range map[string]string{"": "is missing", strings.Repeat("ab", 32): "is not the one this database is sealed with"} {
+		if key != "" {
+			must(os.WriteFile(filepath.Join(c.data, "master.key"), []byte(key+"\n"), 0o600))
+		}
+		c.launch()
+		if <-c.exited; !strings.Contains(c.log.String(), want) {
+			t.Errorf("it said:\n%s", c.log)
+		}
+	}
+}
+
+// field is the value behind a key in a log.
+func field(log, key string) string {
+	_, rest, _ := strings.Cut(log, key)
+	value, _, _ := strings.Cut(rest, "\n")
+	return value
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"paas/server"
+)
+
+// openServers tells the other servers on the database of this one.
+func (h *house) openServers(ctx context.Context) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("name of this machine: %w", err)
+	}
+	h.servers = server.NewServers(server.ServerEntry{ID: h.data.cluster, Name: cmp.Or(h.s.name, host),
+		Addr: h.s.fleet.reach(h.s.fleet.addr, h.s.domain)}, h.store, h.log)
+	if err := h.servers.Beat(ctx); err != nil {
+		return fmt.Errorf("tell the other servers of this one: %w", err)
+	}
+	h.services.run("servers", h.servers.Run)
+	return nil
+}
+
+// before gives a secret that this installation kept in a file before there were
+// several servers; one that has no such file makes it.
+func (h *house) before(file string, first func() ([]byte, error)) func() ([]byte, error) {
+	return func() ([]byte, error) {
+		text, err := os.ReadFile(h.data.join(file))
+		if errors.Is(err, fs.ErrNotExist) {
+			return first()
+		}
+		return text, err
+	}
+}
+
+// openDashboardDoor serves the dashboard where no router leads to it.
+func (h *house) openDashboardDoor(addr string) error {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		return portHint(err, "--dashboard", addr)
+	}
+	srv := &http.Server{Handler: &h.front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug)}
+	if h.s.tlsCert != "" {
+		cert, err := tls.LoadX509KeyPair(h.s.tlsCert, h.s.tlsKey)
+		if err != nil {
+			return errors.Join(fmt.Errorf("dashboard: load certificate: %w", err), ln.Close())
+		}
+		ln = tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}})
+	}
+	h.services.run("dashboard's door", func(ctx context.Context) error { return serveUntil(ctx, srv, ln) })
+	return nil
+}
+
+// serveUntil serves until ctx ends; what is under way then has a moment.
+func serveUntil(ctx context.Context, srv *http.Server, ln net.Listener) error {
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err := srv.Shutdown(limited)
+	if err != nil {
+		err = srv.Close()
+	}
+	<-served
+	return err
+}
