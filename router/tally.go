@@ -174,6 +174,19 @@ func (t *Tally) Totals() map[string]Count {
 	return out
 }
 
+// Total gives what was counted of one app since the start.
+func (t *Tally) Total(app string) (c Count) {
+	if app == "" {
+		return c
+	}
+	for _, a := range t.some(app) {
+		a.mu.Lock()
+		c = a.total
+		a.mu.Unlock()
+	}
+	return c
+}
+
 func (t *Tally) some(app string) []*appTally {
 	t.mu.RLock()
 	defer t.mu.RUnlock()

@@ -71,7 +71,7 @@ func (f *Fleet) pulse(ctx context.Context) (Pulse, error) {
 		}
 		return p, err
 	}
-	p.Overdue = slices.DeleteFunc(p.Overdue, func(id string) bool { _, heard := f.beats[id]; return heard })
+	p.Overdue = slices.DeleteFunc(p.Overdue, func(id string) bool { _, heard := f.beats[id]; return heard && !slices.Contains(p.Drilled, id) })
 	return p, nil
 }
 

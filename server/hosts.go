@@ -29,6 +29,10 @@ func (s *Service) Host(ctx context.Context, actor Actor, name string) (HostRow, 
 	if err != nil {
 		return HostRow{}, err
 	}
+	return findHost(rows, name)
+}
+
+func findHost(rows []HostRow, name string) (HostRow, error) {
 	i := slices.IndexFunc(rows, func(h HostRow) bool { return h.Name == name || h.ID == name })
 	if i < 0 {
 		return HostRow{}, &Error{ID: ErrNotFound, Message: "Couldn't find that host.", Next: "See which there are: paas hosts"}
@@ -147,9 +151,16 @@ func (s *Service) RemoveHost(ctx context.Context, actor Actor, name string, forc
 
 // noteHosts says of each host what its state does not.
 func noteHosts(rows []HostRow, now time.Time) {
-	census, silent := Pulse{}, 0
+	census := censusOf(rows, now)
 	for i := range rows {
-		h := &rows[i]
+		rows[i].Note = rows[i].note(census, now)
+	}
+}
+
+// censusOf counts hosts as the guard against a false alarm does.
+func censusOf(rows []HostRow, now time.Time) Pulse {
+	census := Pulse{}
+	for _, h := range rows {
 		if h.SeenAt.IsZero() || h.State == HostLost && now.Sub(h.LostAt) > LossMemory {
 			continue
 		}
@@ -159,17 +170,16 @@ func noteHosts(rows []HostRow, now time.Time) {
 		}
 		census.Remote++
 		if h.Silent(now) || h.State == HostLost {
-			silent++
+			census.Silent++
 		}
 	}
-	census.Silent = silent
-	for i := range rows {
-		rows[i].Note = rows[i].note(census, now)
-	}
+	return census
 }
 
 func (h HostRow) note(census Pulse, now time.Time) string {
 	switch {
+	case h.DrillUntil.After(now):
+		return fmt.Sprintf("not listened to: its loss is rehearsed until %s UTC. To end that now: paas drill %s --end", h.DrillUntil.UTC().Format(time.TimeOnly), h.Name)
 	case h.SeenAt.IsZero():
 		return "joined, but its agent has not been heard of yet: start it there with paas agent"
 	case h.State == HostLost || h.Local || !h.Silent(now):

@@ -46,6 +46,7 @@ type Store interface {
 	OverviewStore
 	HostAdminStore
 	FleetStore
+	DrillStore
 	LeaseStore
 	ServerStore
 }

@@ -28,6 +28,7 @@ func examples() map[string]string {
 		"domains:add":           "paas domains:add www.example.com",
 		"dashboard":             "paas dashboard\npaas dashboard -a shop\npaas dashboard --print",
 		"drains:add":            "paas drains:add syslog+tls://logs.example.com:6514\npaas drains:add https://user:password@logs.example.com/in",
+		"drill":                 "paas drill host-2\npaas drill host-2 --for 2m --yes\npaas drill host-2 --report",
 		"files:set":             "paas files:set /etc/app.conf < app.conf",
 		"git:clone":             "paas git:clone -a shop",
 		"git:remote":            "paas git:remote -a shop\npaas git:remote -a shop-staging -r staging",

@@ -266,7 +266,8 @@ func (h *house) openServer(ctx context.Context) (err error) {
 	h.services.run("meter", func(ctx context.Context) error { return h.meter.Run(ctx, h.store) })
 	crons := server.NewScheduler(server.SchedulerConfig{Size: h.s.sizes[0].Name, Tick: time.Second,
 		Late: 5 * time.Minute}, h.store, h.bell, h.log)
-	h.services.run("leader", func(ctx context.Context) error { return h.fleet.leader.Run(ctx, r.Run, crons.Run) })
+	drills := server.NewDrills(h.store, h.traffic, h.meter, h.bell, h.log)
+	h.services.run("leader", func(ctx context.Context) error { return h.fleet.leader.Run(ctx, r.Run, crons.Run, drills.Run) })
 	h.service, err = server.NewService(ctx, server.ServiceConfig{TokenLife: 90 * 24 * time.Hour,
 		MaxSlots: server.Slots(h.s.pool, subnetBits), Domain: h.s.domain, Sizes: h.s.sizes,
 		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }, Keys: h.data.keyFile(), Drains: &drain.Guard{Allow: h.s.drainNets}, Meter: h.meter,

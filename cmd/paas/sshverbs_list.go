@@ -17,6 +17,7 @@ func verbs() map[string]verb {
 		"config": {flags: process + " shell"}, "config:get": {flags: process + " shell"},
 		"config:set": {flags: process + " no-restart", stdin: "file"}, "config:unset": {flags: process + " no-restart"},
 		"constraints:set": {flags: "spread unique"}, "constraints:unset": {flags: "spread unique"},
+		"drill":     {flags: "end for force report yes"},
 		"hosts:add": {flags: "label"}, "hosts:drain": {flags: "deadline"}, "hosts:keep": {flags: "cpu memory"}, "hosts:label": {flags: "unset"}, "hosts:remove": {flags: "force"},
 		"files:set": {flags: "raw", stdin: "file"},
 		"keys:add":  {args: onlyStdin},
@@ -67,6 +68,7 @@ func refusedFlags() map[string][]string {
 		"accounts:admin":  {"socket"},
 		"accounts:create": {"socket"},
 		"accounts:remove": {"socket"},
+		"drill":           {"socket"},
 		"dashboard":       {"socket"},
 		"ps:copy":         {"output"}, // what is copied goes to stdout
 	}

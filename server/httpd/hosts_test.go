@@ -103,3 +103,31 @@ func TestWhy(t *testing.T) {
 	}
 	r.want(r.do("GET", "/apps/shop/dynos/web.9/why", ""), 404)
 }
+
+func TestDrill(t *testing.T) {
+	r := start(t)
+	admin := func(method, path, body string, code int) answer {
+		t.Helper()
+		return r.want(r.as(httpdtest.AdminToken, method, path, body), code)
+	}
+	admin("POST", "/hosts", `{"name":"host-2"}`, 201)
+	admin("GET", "/hosts/host-2/drill", "", 404)
+	d := decodeAs[api.Drill](t, admin("POST", "/hosts/host-2/drill", `{"dry_run":true}`, 200))
+	if d.ID != "" || d.Ended || d.Lost != nil || d.Apps == nil {
+		t.Errorf("%+v", d)
+	}
+	d = decodeAs[api.Drill](t, admin("POST", "/hosts/host-2/drill", `{"seconds":60}`, 201))
+	if d.ID == "" || *d.Elsewhere != 4 {
+		t.Errorf("%+v", d)
+	}
+	admin("GET", "/hosts/host-2/drill", "", 200)
+	admin("DELETE", "/hosts/host-2/drill", "", 200)
+	admin("POST", "/hosts/host-1/drill", `{"seconds":60}`, 409)
+	for _, body := range []string{`{"seconds":1}`, `{"seconds":-1}`, `{"seconds":9999}`, `{"seconds":"x"}`} {
+		admin("POST", "/hosts/host-2/drill", body, 422)
+	}
+	for _, method := range []string{"POST", "GET", "DELETE"} {
+		r.want(r.do(method, "/hosts/host-2/drill", `{}`), 403)
+		r.want(r.as("", method, "/hosts/host-2/drill", `{}`), 401)
+	}
+}

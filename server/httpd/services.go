@@ -34,6 +34,7 @@ type Services interface {
 	Figures
 	Hosts
 	Placements
+	DrillOfHosts
 }
 
 // Accounts knows people.

@@ -147,7 +147,7 @@ func writeBeats(ctx context.Context, tx pgx.Tx, beats []server.HostBeat) error {
 	}
 	_, err = tx.Exec(ctx, `update hosts h set seen_at = greatest(case when h.seen_at > now() then '-infinity' else h.seen_at end, now() - b.age * interval '1 microsecond'),
 			steady_at = case when b.engine or not exists (select 1 from hosts where not local) then h.steady_at else greatest(h.steady_at, now() + interval '2 s') end
-		from unnest($1::uuid[], $2::bigint[], $3::bool[]) as b (id, age, engine) where h.id = b.id`, ids, ages, engines)
+		from unnest($1::uuid[], $2::bigint[], $3::bool[]) as b (id, age, engine) where h.id = b.id and h.drill_until <= now()`, ids, ages, engines)
 	if err != nil || !fresh {
 		return err
 	}
@@ -196,12 +196,13 @@ func tellOf(ctx context.Context, tx pgx.Tx, hosts []string) error {
 // vanish together none is declared lost before it shows how many they are.
 func census(ctx context.Context, tx pgx.Tx, lease time.Duration, p *server.Pulse) error {
 	var next int64
-	err := tx.QueryRow(ctx, `with c as (select id, local, state, now() - seen_at as age from hosts
+	err := tx.QueryRow(ctx, `with c as (select id, local, state, now() - seen_at as age, drill_until > now() as drilled from hosts
 			where seen_at > '-infinity' and not (state = 'lost' and lost_at < now() - $2::interval))
 		select count(*), count(*) filter (where not local), count(*) filter (where not local and age > $1::interval / 2),
 			coalesce(array_agg(id::text) filter (where not local and age > $1::interval and state = 'ready'), '{}'),
+			coalesce(array_agg(id::text) filter (where drilled), '{}'),
 			coalesce(extract(epoch from min($1::interval - age) filter (where not local and age <= $1::interval and state = 'ready')) * 1000000, 0)::bigint
-		from c`, lease, server.LossMemory).Scan(&p.Hosts, &p.Remote, &p.Silent, &p.Overdue, &next)
+		from c`, lease, server.LossMemory).Scan(&p.Hosts, &p.Remote, &p.Silent, &p.Overdue, &p.Drilled, &next)
 	p.Next = time.Duration(next) * time.Microsecond
 	return err
 }

@@ -118,7 +118,8 @@ func guards() map[string]guard {
 		needsWrite: {"CreateApp"},
 		needsAll: {"Keys", "AddKey", "RemoveKey", "Login", "Authorizations", "Authorization", "Authorize", "Revoke", "Rotate", "JoinAs", "CommandToken",
 			"CreateSignInLink", "WebSessions", "EndWebSession", "Passkeys", "AddPasskey", "RemovePasskey"},
-		needsAdmin: {"Accounts", "CreateAccount", "SetAdmin", "RemoveAccount", "AuditAll", "SearchAudit", "VerifyAudit", "MasterKey", "RotateMasterKey", "AddHost", "ChangeHost", "RemoveHost"},
+		needsAdmin: {"Accounts", "CreateAccount", "SetAdmin", "RemoveAccount", "AuditAll", "SearchAudit", "VerifyAudit", "MasterKey", "RotateMasterKey", "AddHost", "ChangeHost", "RemoveHost",
+			"PlanDrill", "StartDrill", "Drill", "EndDrill"},
 		needsWatch: {"Gauges"},
 	} {
 		for _, name := range names {

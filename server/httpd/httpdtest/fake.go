@@ -41,6 +41,7 @@ type Fake struct {
 	keys     []server.Key
 	apps     []*app
 	hosts    []server.HostRow
+	drill    *server.Drill
 }
 
 type app struct {
