@@ -350,13 +350,18 @@ func (h *house) host(ctx context.Context) (scheduler.Host, error) {
 
 func (h *house) openDoors(ctx context.Context) (err error) {
 	push := pusher{service: h.service, store: h.store, apiURL: h.s.clientURL(nil), socket: h.data.join("run", "paas.sock"), log: h.log}
-	api, err := httpd.New(httpd.Config{Addr: h.s.api, CertFile: h.s.tlsCert, KeyFile: h.s.tlsKey, SocketPath: h.data.join("run", "paas.sock"),
+	logKey, err := h.keyring.Shared(ctx, h.store, "log-session-key", randomKey)
+	if err != nil {
+		return err
+	}
+	api, err := httpd.New(httpd.Config{Addr: h.s.api, LogKey: logKey, Forward: h.forwardAPI(), CertFile: h.s.tlsCert, KeyFile: h.s.tlsKey, SocketPath: h.data.join("run", "paas.sock"),
 		APIURL: h.s.apiURL, DashboardURL: h.s.dashboardURL(), WebURL: h.s.webURL, GitURL: func(app string) string { return h.s.gitURL(h.ssh.Addr(), app) },
 		Version: versionInfo(), Sizes: h.s.sizes, Ready: h.store.Ping}, h.service, h.log)
 	if err != nil {
 		return portHint(err, "--api", h.s.api)
 	}
 	h.api = api
+	h.fleet.api.Store(api)
 	push.apiURL = h.s.clientURL(api.Addr())
 	key, err := h.keyring.Shared(ctx, h.store, "ssh-host-key", h.before("ssh_host_ed25519_key", gitd.NewHostKey))
 	if err != nil {

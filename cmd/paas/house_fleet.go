@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
 	"paas/server"
 	"paas/server/fleet"
+	"paas/server/httpd"
 )
 
 // fleetSettings are the flags of `paas standalone` about other machines.
@@ -67,6 +69,9 @@ type fleetParts struct {
 	auth   *fleet.Authority
 	server *fleet.Server
 	hosts  *server.Fleet
+
+	api     atomic.Pointer[httpd.Server] // once it is there
+	forward *fleet.Forward               // nil: there are no other servers
 }
 
 // openLeader makes this process one that may lead.
@@ -91,7 +96,7 @@ func (h *house) openFleet(control *server.Control) (err error) {
 	if h.s.fleet.addr == "" {
 		return nil
 	}
-	h.fleet.server, err = fleet.New(fleet.Config{Addr: h.s.fleet.addr, Epoch: h.fleet.leader.Epoch,
+	h.fleet.server, err = fleet.New(fleet.Config{Addr: h.s.fleet.addr, Epoch: h.fleet.leader.Epoch, Behind: h.behind(),
 		Registry: fleet.Registry{URL: registryURL(h.images.addr), User: h.images.auth.User, Password: h.images.auth.Password}},
 		h.fleet.auth, control, h.fleet.hosts, h.log)
 	if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"paas/server"
+	"paas/server/fleet"
 )
 
 // openServers tells the other servers on the database of this one.
@@ -49,7 +51,7 @@ func (h *house) openDashboardDoor(addr string) error {
 	if err != nil {
 		return portHint(err, "--dashboard", addr)
 	}
-	srv := &http.Server{Handler: &h.front, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
+	srv := &http.Server{Handler: h.forward().Handler(fleet.DoorDashboard, &h.front), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug)}
 	if h.s.tlsCert != "" {
 		cert, err := tls.LoadX509KeyPair(h.s.tlsCert, h.s.tlsKey)
@@ -79,4 +81,50 @@ func serveUntil(ctx context.Context, srv *http.Server, ln net.Listener) error {
 	}
 	<-served
 	return err
+}
+
+// randomKey is what servers sign with.
+func randomKey() ([]byte, error) {
+	key := make([]byte, 32)
+	rand.Read(key)
+	return key, nil
+}
+
+// forward gives what this server does not do itself to the one that leads.
+func (h *house) forward() *fleet.Forward {
+	if h.fleet.forward == nil {
+		h.fleet.forward = fleet.NewForward(fleet.NewPeers(h.servers.Self(), h.fleet.auth), h.servers, h.fleet.leader.Epoch, h.log)
+	}
+	return h.fleet.forward
+}
+
+// forwardAPI is nil where there is one server only.
+func (h *house) forwardAPI() func(operator bool, local http.Handler) http.Handler {
+	if !h.s.serverOnly {
+		return nil
+	}
+	return func(operator bool, local http.Handler) http.Handler {
+		door := fleet.DoorAPI
+		if operator {
+			door = fleet.DoorOperator
+		}
+		return h.forward().Handler(door, local)
+	}
+}
+
+// behind is what other servers find behind this one's doors while it leads.
+func (h *house) behind() func(door string) http.Handler {
+	if !h.s.serverOnly {
+		return nil
+	}
+	return func(door string) http.Handler {
+		api := h.fleet.api.Load()
+		switch {
+		case door == fleet.DoorDashboard:
+			return &h.front
+		case api == nil:
+			return nil
+		}
+		return api.Handler(door == fleet.DoorOperator)
+	}
 }

@@ -37,6 +37,9 @@ type Config struct {
 	// Epoch grows with each change of who leads, 0 while this process does not:
 	// then no sets are sent.
 	Epoch func() int64
+	// Behind gives what is behind a door for other servers, nil while it is not
+	// there; without it there are no such doors.
+	Behind func(door string) http.Handler
 	// CertificateLife is how long a host's certificate is good, 24 h when zero.
 	CertificateLife time.Duration
 	// JoinsPerMinute is how many tries one address has, 20 when zero.
@@ -65,6 +68,7 @@ type Server struct {
 
 	ln       net.Listener
 	srv      *http.Server
+	doors    *doors
 	stop     context.CancelFunc // ends the streams
 	pull     *httputil.ReverseProxy
 	joins    *limiter
@@ -97,6 +101,7 @@ func New(cfg Config, auth *Authority, control agent.Control, hosts Hosts, log *s
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{cfg: cfg, auth: auth, control: control, hosts: hosts, log: log, ln: newBounded(ln, cfg.MaxConns, cfg.MaxConnsPerAddr), stop: stop,
 		pull: pull, joins: newLimiter(cfg.JoinsPerMinute), tells: newLimiter(tellsPerMinute), opens: newLimiter(opensPerMinute), known: newKnown(), sessions: newSessions()}
+	s.doors = newDoors(auth, cfg.Epoch, cfg.Behind, log)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
 	s.srv = &http.Server{
@@ -109,8 +114,10 @@ func New(cfg Config, auth *Authority, control agent.Control, hosts Hosts, log *s
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ConnContext:       withPeer,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // strangers' handshakes
+		TLSNextProto:      s.doors.next,
 		TLSConfig: &tls.Config{
 			MinVersion:     tls.VersionTLS13,
+			NextProtos:     s.doors.protocols(),
 			GetCertificate: auth.certificate,
 			// Who has none can join; all else looks at it, see identify.
 			ClientAuth: tls.RequestClientCert,
@@ -131,12 +138,15 @@ func (s *Server) Addr() net.Addr { return s.ln.Addr() }
 // Run serves until ctx ends. Agents come back by themselves, so nobody is
 // waited for longer than a moment.
 func (s *Server) Run(ctx context.Context) error {
+	s.doors.run()
+	defer s.doors.close()
 	served := make(chan error, 1)
 	go func() { served <- s.srv.ServeTLS(s.ln, "", "") }()
 	var err error
 	select {
 	case <-ctx.Done():
 		s.stop()
+		s.doors.close()
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		if s.srv.Shutdown(limited) != nil {

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -40,6 +41,9 @@ type Config struct {
 	Sizes   []server.Size
 	// Ready is asked by /healthz; nil means always ready.
 	Ready func(ctx context.Context) error
+	// Forward puts something before the API, of the operator's socket or not,
+	// that may have another server answer; nil for nothing.
+	Forward func(operator bool, local http.Handler) http.Handler
 	// LogKey signs the URLs of log sessions; servers that share clients share
 	// it. Random when empty.
 	LogKey []byte
@@ -145,13 +149,44 @@ func (s *Server) Close() error {
 	return errors.Join(errs...)
 }
 
+// Handler is the API for requests that another server was asked: by its
+// operator, or by whoever the request says.
+func (s *Server) Handler(operator bool) http.Handler {
+	if !operator {
+		return s.handler
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		self := peer{uid: uint32(os.Getuid())} //nolint:gosec // a uid is no larger
+		s.handler.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), peerKey{}, self)))
+	})
+}
+
+// front is what the listeners serve. Whether this very server is well it says
+// itself.
+func (s *Server) front() http.Handler {
+	if s.cfg.Forward == nil {
+		return s.handler
+	}
+	others, own := s.cfg.Forward(false, s.handler), s.cfg.Forward(true, s.handler)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/healthz":
+			s.handler.ServeHTTP(w, r)
+		case operator(r.Context()):
+			own.ServeHTTP(w, r)
+		default:
+			others.ServeHTTP(w, r)
+		}
+	})
+}
+
 // Run serves until ctx ends. Then streams end at once, other requests in
 // flight get 10 s, and the rest is cut.
 func (s *Server) Run(ctx context.Context) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	srv := &http.Server{
-		Handler:           s.handler,
+		Handler:           s.front(),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,

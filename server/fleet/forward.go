@@ -1,0 +1,119 @@
+package fleet
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"sync/atomic"
+	"time"
+
+	"paas/server"
+)
+
+const (
+	// holdLimit is how long a request waits while nobody leads.
+	holdLimit = 10 * time.Second
+	holdPause = 100 * time.Millisecond
+	// maxHeld is how many wait so at once.
+	maxHeld = 1000
+)
+
+// Forward gives requests to the server that leads: what concerns hosts is in
+// its memory only.
+type Forward struct {
+	peers *Peers
+	list  *server.Servers
+	epoch func() int64
+	log   *slog.Logger
+	proxy *httputil.ReverseProxy
+	held  atomic.Int64
+}
+
+type connKey struct{}
+
+// NewForward makes it; epoch is not 0 while this server leads.
+func NewForward(peers *Peers, list *server.Servers, epoch func() int64, log *slog.Logger) *Forward {
+	f := &Forward{peers: peers, list: list, epoch: epoch, log: log}
+	f.proxy = &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", "leader", r.In.Host
+			r.Out.Header.Set(remoteHeader, r.In.RemoteAddr)
+		},
+		// One connection a request: it is open, to one that leads, before
+		// anything of the request is sent.
+		Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return ctx.Value(connKey{}).(net.Conn), nil
+		}},
+		FlushInterval: -1,
+		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			if r.Context().Err() == nil {
+				log.Warn("a request broke off on its way to the server that leads", "path", r.URL.Path, "err", err)
+			}
+			answerAway(w, "The server that leads has gone while it worked on this. It may have been done: look before you do it again.")
+		},
+	}
+	return f
+}
+
+// Handler serves with local while this server leads, else at the server that
+// does, through a door of it.
+func (f *Forward) Handler(door string, local http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if f.epoch() != 0 {
+			local.ServeHTTP(w, r)
+			return
+		}
+		if f.held.Add(1) > maxHeld {
+			f.held.Add(-1)
+			answerAway(w, "Too many requests wait for a server that leads. Nothing was changed; try again in a moment.")
+			return
+		}
+		c := f.find(r.Context(), door)
+		f.held.Add(-1)
+		switch {
+		case c != nil:
+			// Closed in any case: the transport may not have come so far as to use it.
+			defer c.Close() //nolint:errcheck // what was to be said on it was said
+			f.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), connKey{}, c)))
+		case f.epoch() != 0:
+			local.ServeHTTP(w, r)
+		default:
+			answerAway(w, "No server leads at the moment. Nothing was changed; apps are served. Try again in a moment.")
+		}
+	})
+}
+
+// find opens a connection to who leads. It gives none when this server does,
+// or nobody for too long.
+func (f *Forward) find(ctx context.Context, door string) net.Conn {
+	ctx, cancel := context.WithTimeout(ctx, holdLimit)
+	defer cancel()
+	for f.epoch() == 0 {
+		if e, ok := f.list.Leader(); ok && e.ID != f.list.Self() {
+			c, err := f.peers.Dial(ctx, e.Addr, door)
+			if err == nil {
+				return c
+			}
+			f.log.Debug("the server that leads does not take a request", "server", e.Name, "err", err)
+		}
+		pause := time.NewTimer(holdPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return nil
+		}
+		_ = f.list.Look(ctx) // a database that is away is waited for, too
+	}
+	return nil
+}
+
+func answerAway(w http.ResponseWriter, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Retry-After", "2")
+	w.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = w.Write([]byte(`{"id":"service_unavailable","message":"` + text + `"}` + "\n")) // nobody there when it fails
+}
