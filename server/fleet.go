@@ -39,6 +39,7 @@ type Fleet struct {
 	epoch   int64
 	since   time.Time // beats were written without a gap since then; zero: they were not
 	last    time.Time // round
+	clock   reading
 	alarmed bool
 }
 

@@ -103,3 +103,39 @@ func nobodyIsLostByTheEndOfAnAlarm(t *testing.T) {
 		t.Fatalf("who stays silent is lost then: %v", store.lost)
 	}
 }
+
+// A database whose clock is set an hour on or back costs no host anything: by
+// it all are silent at once, or heard of in the future, until they beat again.
+func TestNobodyIsLostByAClock(t *testing.T) {
+	for _, jump := range []time.Duration{time.Hour, -time.Hour, 2 * time.Second} {
+		synctest.Test(t, func(t *testing.T) { nobodyIsLostByAClock(t, jump) })
+	}
+}
+
+func nobodyIsLostByAClock(t *testing.T, jump time.Duration) {
+	const lease = time.Second
+	theirs := time.Now().Add(-5 * time.Minute) // it need not be right
+	store := &pulses{}
+	f := NewFleet(FleetConfig{Lease: lease, Flush: lease / 5, Epoch: func() int64 { return 1 }}, store, nil, nil, slog.New(slog.DiscardHandler))
+	round := func(overdue ...string) {
+		time.Sleep(lease / 5)
+		theirs = theirs.Add(lease / 5)
+		store.next = []Pulse{{Hosts: 2, Remote: 1, Silent: len(overdue), Overdue: overdue, Now: theirs}}
+		f.round(t.Context())
+	}
+	for range 15 {
+		round()
+	}
+	theirs = theirs.Add(jump)
+	round("a")
+	round()
+	if len(store.lost) > 0 {
+		t.Fatalf("by a jump of %s %v is lost", jump, store.lost)
+	}
+	for range 15 {
+		round("a")
+	}
+	if len(store.lost) == 0 || store.lost[0] != "a" {
+		t.Fatalf("who is silent after a jump of %s is lost then: %v", jump, store.lost)
+	}
+}

@@ -60,7 +60,11 @@ func (f *Fleet) pulse(ctx context.Context) (Pulse, error) {
 	for host, b := range taken {
 		list = append(list, HostBeat{Host: host, Age: now.Sub(b.at), Engine: b.engine})
 	}
+	asked := time.Now()
 	p, err := f.store.Pulse(ctx, list, f.cfg.Lease)
+	if err == nil {
+		f.readClock(p.Now, asked)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
@@ -73,6 +77,23 @@ func (f *Fleet) pulse(ctx context.Context) (Pulse, error) {
 	}
 	p.Overdue = slices.DeleteFunc(p.Overdue, func(id string) bool { _, heard := f.beats[id]; return heard && !slices.Contains(p.Drilled, id) })
 	return p, nil
+}
+
+// reading is of two clocks at one moment.
+type reading struct{ theirs, ours time.Time }
+
+// readClock notices when the database's clock was set: by it every host is then
+// silent for as long as it jumped, and each is given time to be heard anew.
+func (f *Fleet) readClock(theirs, ours time.Time) {
+	was := f.clock
+	f.clock = reading{theirs: theirs, ours: ours}
+	if theirs.IsZero() || was.theirs.IsZero() {
+		return
+	}
+	if jump := theirs.Sub(was.theirs) - ours.Sub(was.ours); jump.Abs() > f.cfg.Lease/2 {
+		f.log.Warn("the database's clock has jumped; no host is declared lost until each has had time to be heard", "by", jump.Round(time.Millisecond))
+		f.since = time.Time{}
+	}
 }
 
 // mayJudge says whether every host has had its time to be heard since this

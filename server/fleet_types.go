@@ -49,6 +49,7 @@ type Pulse struct {
 	Silent  int      // of Remote, those not heard of for half of the lease: they may be vanishing together
 	Overdue []string // ids of those that are not heard of and not lost yet
 	Drilled []string // of Overdue, those whose loss is rehearsed
+	Now     time.Time // by the database's clock; zero: it was not told
 	// Next is until the next one is, if it is not heard of; 0: there is none.
 	Next time.Duration
 }

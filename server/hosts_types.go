@@ -21,7 +21,7 @@ const (
 )
 
 // hostSilent is how long nothing may be heard of a host until people are told.
-const hostSilent = 10 * time.Second
+const hostSilent = 3 * time.Second
 
 // Silent says that nothing was heard of the host for a while, whatever its
 // state: see Note for why it is not declared lost.

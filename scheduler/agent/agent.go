@@ -61,7 +61,8 @@ type Agent struct {
 	reporter *reporter
 	shipper  *shipper
 	http     *http.Client
-	answer   atomic.Int64 // when the engine last answered, Unix nanoseconds; 0: not yet
+	born     time.Time
+	answer   atomic.Int64 // when the engine last answered, nanoseconds since born; 0: not yet
 
 	// Below: owned by Run's loop alone.
 	instances map[string]*instance
@@ -99,6 +100,7 @@ func New(cfg Config, control Control, rt Runtime, log *slog.Logger) (*Agent, err
 		instances: map[string]*instance{},
 		finished:  make(chan *instance),
 		prune:     true,
+		born:      time.Now(),
 	}, nil
 }
 

@@ -28,11 +28,13 @@ func (a *Agent) beats(ctx context.Context) {
 }
 
 // answered notes that the engine answered a survey.
-func (a *Agent) answered() { a.answer.Store(time.Now().UnixNano()) }
+// That is told by the time since the agent began, so that no clock that is set
+// makes an engine dead, or keeps a dead one alive.
+func (a *Agent) answered() { a.answer.Store(int64(time.Since(a.born)) + 1) }
 
 // engineAnswers says whether one of the last two surveys was answered: a
 // paused engine fails no call before its deadline, so silence counts too.
 func (a *Agent) engineAnswers() bool {
 	last := a.answer.Load()
-	return last != 0 && time.Since(time.Unix(0, last)) < 2*a.cfg.Survey+time.Second
+	return last != 0 && time.Since(a.born)-time.Duration(last) < 2*a.cfg.Survey+time.Second
 }

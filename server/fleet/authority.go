@@ -27,8 +27,9 @@ const (
 
 	rootLife = 10 * 365 * 24 * time.Hour
 	leafLife = 24 * time.Hour
-	// skew is how far a host's clock may be behind.
-	skew = time.Hour
+	// skew is how far a host's clock may be behind: an hour, as when a time zone
+	// is mistaken for another, and what else it is off by.
+	skew = 2 * time.Hour
 	// lateRenewal is how long after its certificate ended an agent may still
 	// have a new one, as long as its key is known: it was cut off meanwhile.
 	lateRenewal = 30 * 24 * time.Hour

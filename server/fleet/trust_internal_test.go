@@ -1,6 +1,10 @@
 package fleet
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"math"
@@ -123,5 +127,38 @@ func TestStrangersLeaveRoom(t *testing.T) {
 	_ = host.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
 	if _, err := host.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the host was sent away:", err)
+	}
+}
+
+// A host or a control plane whose clock is an hour off is still known: by what
+// was issued just now, and by what will be renewed last.
+func TestCertificatesAndClocks(t *testing.T) {
+	text, err := NewAuthority()
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth, err := OpenAuthority(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine, err := auth.certificate(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := auth.host("h", &key.PublicKey, leafLife)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for name, c := range map[string]*x509.Certificate{"the control plane's": mine.Leaf, "a host's": theirs} {
+		for _, at := range []time.Time{now.Add(-time.Hour), now.Add(-90 * time.Minute), now, now.Add(time.Hour), now.Add(leafLife / 2).Add(time.Hour)} {
+			if _, err := c.Verify(x509.VerifyOptions{Roots: auth.pool(), CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil {
+				t.Errorf("%s certificate, %s from now: %v", name, at.Sub(now), err)
+			}
+		}
 	}
 }

@@ -10,13 +10,15 @@ import (
 	"paas/server"
 )
 
-const drillQuery = `select d.id::text, d.host_id::text, h.name, d.actor, d.started_at, d.until, coalesce(d.ended_at, '-infinity'), d.report
+const drillQuery = `select d.id::text, d.host_id::text, h.name, d.actor, d.started_at, d.until, coalesce(d.ended_at, '-infinity'), d.report, now()
 	from drills d join hosts h on h.id = d.host_id `
 
 func scanDrill(row pgx.CollectableRow) (d server.Drill, err error) {
-	var ended infTime
-	err = row.Scan(&d.ID, &d.HostID, &d.Host, &d.Actor, &d.StartedAt, &d.Until, &ended, &d.Report)
-	d.EndedAt = ended.Time
+	var started, until, ended infTime
+	var now time.Time
+	err = row.Scan(&d.ID, &d.HostID, &d.Host, &d.Actor, &started, &until, &ended, &d.Report, &now)
+	ahead := clockAhead(now)
+	d.StartedAt, d.Until, d.EndedAt = started.less(ahead), until.less(ahead), ended.less(ahead)
 	return d, err
 }
 

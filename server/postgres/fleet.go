@@ -198,11 +198,11 @@ func census(ctx context.Context, tx pgx.Tx, lease time.Duration, p *server.Pulse
 	var next int64
 	err := tx.QueryRow(ctx, `with c as (select id, local, state, now() - seen_at as age, drill_until > now() as drilled from hosts
 			where seen_at > '-infinity' and not (state = 'lost' and lost_at < now() - $2::interval))
-		select count(*), count(*) filter (where not local), count(*) filter (where not local and age > $1::interval / 2),
+		select now(), count(*), count(*) filter (where not local), count(*) filter (where not local and age > $1::interval / 2),
 			coalesce(array_agg(id::text) filter (where not local and age > $1::interval and state = 'ready'), '{}'),
 			coalesce(array_agg(id::text) filter (where drilled), '{}'),
 			coalesce(extract(epoch from min($1::interval - age) filter (where not local and age <= $1::interval and state = 'ready')) * 1000000, 0)::bigint
-		from c`, lease, server.LossMemory).Scan(&p.Hosts, &p.Remote, &p.Silent, &p.Overdue, &p.Drilled, &next)
+		from c`, lease, server.LossMemory).Scan(&p.Now, &p.Hosts, &p.Remote, &p.Silent, &p.Overdue, &p.Drilled, &next)
 	p.Next = time.Duration(next) * time.Microsecond
 	return err
 }

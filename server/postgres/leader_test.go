@@ -116,3 +116,34 @@ func TestLeaderStartsAnew(t *testing.T) {
 		t.Errorf("the earlier one renews: %v", err)
 	}
 }
+
+// The database's clock is set an hour on, and who leads goes on leading; an hour
+// back, and nobody waits an hour for the end of a dead leader's lease.
+func TestLeaseAndClocks(t *testing.T) {
+	w := newHouse(t)
+	take := func(who string) int64 {
+		t.Helper()
+		epoch, err := w.TakeLease(w.ctx, server.LeaderLease, who, time.Second)
+		w.must(err)
+		return epoch
+	}
+	first := take("a")
+	w.sql(`update leases set until = until - interval '1 h'`)
+	w.must(w.RenewLease(w.ctx, server.LeaderLease, "a", first, time.Second))
+	if got := take("b"); got != 0 {
+		t.Errorf("another takes what was renewed: %d", got)
+	}
+	w.sql(`update leases set until = until - interval '1 h'`)
+	second := take("b")
+	if err := w.RenewLease(w.ctx, server.LeaderLease, "a", first, time.Second); second <= first || !errors.Is(err, server.ErrLost) {
+		t.Errorf("who was overtaken renews: %d after %d, %v", second, first, err)
+	}
+	w.sql(`update leases set until = until + interval '1 h'`)
+	if third := take("a"); third <= second {
+		t.Errorf("nobody leads for an hour: %d after %d", third, second)
+	}
+	w.must(w.DropLease(w.ctx, server.LeaderLease, "a", second+1))
+	if err := w.RenewLease(w.ctx, server.LeaderLease, "a", second+1, time.Second); !errors.Is(err, server.ErrLost) {
+		t.Errorf("what was let go of is renewed: %v", err)
+	}
+}

@@ -218,6 +218,23 @@ func fillInstances(byID map[string]*server.Snapshot, list []instanceRow) {
 // infTime reads a timestamp whose -infinity means never.
 type infTime struct{ time.Time }
 
+// less is the time by this process's clock, when the database's is ahead by that.
+func (t infTime) less(ahead time.Duration) time.Time {
+	if t.IsZero() {
+		return t.Time
+	}
+	return t.Add(-ahead)
+}
+
+// clockAhead is how far the database's clock, which said now, is ahead of this
+// process's; less than a second is as good as nothing, and may be the way.
+func clockAhead(now time.Time) time.Duration {
+	if d := time.Until(now); d.Abs() >= time.Second {
+		return d
+	}
+	return 0
+}
+
 // ScanTimestamptz implements pgtype.TimestamptzScanner.
 func (t *infTime) ScanTimestamptz(v pgtype.Timestamptz) error {
 	if v.Valid && v.InfinityModifier == 0 {
