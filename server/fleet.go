@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"strings"
@@ -76,6 +77,9 @@ func (f *Fleet) Join(ctx context.Context, j Join) (hostID, name string, err erro
 	if err := j.check(); err != nil {
 		return "", "", err
 	}
+	if err := f.mayHost(j); err != nil {
+		return "", "", err
+	}
 	if len(j.Key) != sha256.Size {
 		return "", "", Errorf(ErrInvalid, "The agent's key is not told by its SHA-256. The machine has not joined.")
 	}
@@ -101,7 +105,31 @@ func (j Join) check() error {
 	case j.Arch == "" || len(j.Arch) > longest || len(j.Agent) > longest || len(j.Engine) > longest || strings.ContainsFunc(j.Arch+j.Agent+j.Engine, func(r rune) bool { return printable(r) < 0 }):
 		return Errorf(ErrInvalid, "The machine's architecture and the versions of its agent and engine must be told in at most %d printable characters each. Nothing was changed.", longest)
 	}
+	if err := j.checkFindings(); err != nil {
+		return err
+	}
 	return j.checkAddr()
+}
+
+// checkFindings bounds what people are shown of a machine's own words.
+func (j Join) checkFindings() error {
+	const most, longest = 30, 500
+	if len(j.Findings) > most {
+		return Errorf(ErrInvalid, "The machine has told more than %d findings. Nothing was changed.", most)
+	}
+	texts := []string{j.Boot}
+	for _, x := range j.Findings {
+		if x.Status != "warn" && x.Status != "fail" || x.Check == "" {
+			return Errorf(ErrInvalid, "A finding of the machine is none. Nothing was changed.")
+		}
+		texts = append(texts, x.Check, x.Found, x.Cause, x.Next)
+	}
+	for _, t := range texts {
+		if len(t) > longest || strings.ContainsFunc(t, func(r rune) bool { return printable(r) < 0 }) {
+			return Errorf(ErrInvalid, "What the machine has told of itself must be at most %d printable characters each. Nothing was changed.", longest)
+		}
+	}
+	return nil
 }
 
 // checkAddr lets no machine be at an address that leads elsewhere: what runs
@@ -133,7 +161,25 @@ func (f *Fleet) Announce(ctx context.Context, hostID string, j Join) error {
 	if err := j.check(); err != nil {
 		return err
 	}
+	if err := f.mayHost(j); err != nil {
+		return err
+	}
 	return f.store.AnnounceHost(ctx, hostID, j)
+}
+
+// mayHost refuses a machine below a floor where floors are required.
+func (f *Fleet) mayHost(j Join) error {
+	var below []string
+	for _, x := range j.Findings {
+		if f.cfg.RequireFloors && x.Below {
+			below = append(below, fmt.Sprintf("%s %s is %s", x.Check, x.Found, x.Cause))
+		}
+	}
+	if len(below) == 0 {
+		return nil
+	}
+	return &Error{ID: ErrInvalid, Message: "This control plane takes no machine with known holes (--require-floors):\n" + strings.Join(below, "\n") + "\nNothing was changed.",
+		Next: "See what to do about it, on that machine: paas doctor"}
 }
 
 // HostByKey finds the host whose agent has that key (the SHA-256 of its public

@@ -13,8 +13,21 @@ type Join struct {
 	MilliCPU, Memory    int64  // capacity for instances; memory in bytes
 	Addr, Agent, Engine string // private address, versions
 	Key                 []byte // SHA-256 of the public key of its agent
+	Boot                string // changes with each start of the machine; may be empty
+	Findings            []Finding
 
 	From netip.Addr // where an announcement comes from
+}
+
+// Finding is something about a machine that is not in order, as paas doctor
+// says it there.
+type Finding struct {
+	Check  string `json:"check"`
+	Status string `json:"status"` // "warn" or "fail"
+	Found  string `json:"found"`
+	Cause  string `json:"cause"`
+	Next   string `json:"next"`
+	Below  bool   `json:"below_floor,omitempty"` // a version with a known hole
 }
 
 // FleetAddress is where agents reach the control plane; zero: they cannot.
@@ -28,6 +41,8 @@ type FleetConfig struct {
 	Lease time.Duration // a host that is not heard of for longer is lost; 2.5 s
 	Flush time.Duration // beats are written this often; 500 ms
 	Grace time.Duration // every host is given this long to be heard, after a start and after each gap; twice Lease
+	// RequireFloors refuses machines with a version that has a known hole.
+	RequireFloors bool
 	// Epoch is of the leader's lease while this process holds it, else 0: only
 	// then hosts are declared lost. Nil: never.
 	Epoch func() int64
@@ -42,13 +57,13 @@ type HostBeat struct {
 
 // Pulse is what was found when beats were written.
 type Pulse struct {
-	Back    []string // names of hosts that were lost and are heard of again
-	Drained []string // names of hosts whose drain has met its deadline
-	Hosts   int      // all but those that are lost for long
-	Remote  int      // of them, those that are not the control plane's own
-	Silent  int      // of Remote, those not heard of for half of the lease: they may be vanishing together
-	Overdue []string // ids of those that are not heard of and not lost yet
-	Drilled []string // of Overdue, those whose loss is rehearsed
+	Back    []string  // names of hosts that were lost and are heard of again
+	Drained []string  // names of hosts whose drain has met its deadline
+	Hosts   int       // all but those that are lost for long
+	Remote  int       // of them, those that are not the control plane's own
+	Silent  int       // of Remote, those not heard of for half of the lease: they may be vanishing together
+	Overdue []string  // ids of those that are not heard of and not lost yet
+	Drilled []string  // of Overdue, those whose loss is rehearsed
 	Now     time.Time // by the database's clock; zero: it was not told
 	// Next is until the next one is, if it is not heard of; 0: there is none.
 	Next time.Duration

@@ -56,7 +56,7 @@ func (s *Service) Hosts(ctx context.Context, actor Actor) ([]HostRow, error) {
 		}
 		h.Used = use
 		if !actor.Admin {
-			h.Addr, h.Agent, h.Engine = "", "", ""
+			h.Addr, h.Agent, h.Engine, h.Boot, h.Findings = "", "", "", "", nil
 		}
 	}
 	noteHosts(rows, time.Now())

@@ -80,6 +80,8 @@ type HostRow struct {
 	Labels                     map[string]string
 	Addr                       string    // private address its instances are published on; empty for the local host
 	Agent, Engine              string    // versions; empty when not told
+	Boot                       string    // changes with each start of the machine; empty when not told
+	Findings                   []Finding // of paas doctor there, when its agent began
 	SeenAt                     time.Time // it was last heard of
 	LostAt                     time.Time // it was lost last; zero: never
 	SteadyAt                   time.Time // it takes nothing new before; zero: it was never lost

@@ -18,8 +18,12 @@ import (
 
 	"paas/scheduler/agent"
 	"paas/scheduler/agent/docker"
+	"paas/server/doctor"
 	"paas/server/fleet"
 )
+
+// agentDir is where an agent keeps who its host is, unless it is told.
+const agentDir = "/var/lib/paas-agent"
 
 // agentSettings are the flags of `paas agent` and `paas agent join`.
 type agentSettings struct {
@@ -67,7 +71,7 @@ plane is away everything goes on running. SIGTERM stops the agent; apps go on.`,
 // flags are those that joining has too.
 func (s *agentSettings) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&s.dataDir, "data-dir", "/var/lib/paas-agent", "directory that holds who this host is")
+	f.StringVar(&s.dataDir, "data-dir", agentDir, "directory that holds who this host is")
 	f.StringVar(&s.docker, "docker", "/var/run/docker.sock", "unix socket of the Docker Engine")
 	f.StringVar(&s.addr, "addr", "", "private address of this machine to publish dynos on (default: the one that reaches the control plane)")
 }
@@ -121,7 +125,9 @@ func runAgent(ctx context.Context, s agentSettings, log *slog.Logger) error {
 		return err
 	}
 	defer rt.Close()
-	parts, err := s.open(ctx, id, rt, addr, log)
+	report := s.examine(ctx, id.Server, id.CA)
+	logReport(log, report)
+	parts, err := s.open(ctx, id, rt, func(ctx context.Context) (fleet.Machine, error) { return machine(ctx, rt, addr, report) }, log)
 	if err != nil {
 		return err
 	}
@@ -131,9 +137,8 @@ func runAgent(ctx context.Context, s agentSettings, log *slog.Logger) error {
 }
 
 // open starts the parts of an agent.
-func (s *agentSettings) open(ctx context.Context, id fleet.Identity, rt *docker.Runtime, addr netip.Addr, log *slog.Logger) (*floor, error) {
-	client, err := fleet.NewClient(fleet.ClientConfig{Dir: s.dataDir, Registry: s.registry,
-		Machine: func(ctx context.Context) (fleet.Machine, error) { return machine(ctx, rt, addr) }}, log)
+func (s *agentSettings) open(ctx context.Context, id fleet.Identity, rt *docker.Runtime, what func(context.Context) (fleet.Machine, error), log *slog.Logger) (*floor, error) {
+	client, err := fleet.NewClient(fleet.ClientConfig{Dir: s.dataDir, Registry: s.registry, Machine: what}, log)
 	if err != nil {
 		return nil, err
 	}
@@ -170,12 +175,13 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // machine is what this one has for dynos: a tenth of the memory is left to
 // itself.
-func machine(ctx context.Context, rt *docker.Runtime, addr netip.Addr) (fleet.Machine, error) {
+func machine(ctx context.Context, rt *docker.Runtime, addr netip.Addr, report doctor.Report) (fleet.Machine, error) {
 	c, err := rt.Capacity(ctx)
 	if err != nil {
 		return fleet.Machine{}, err
 	}
-	return fleet.Machine{Arch: c.Arch, MilliCPU: int64(c.CPUs) * 1000, Memory: c.Memory / 10 * 9, Addr: addr, Agent: buildVersion(), Engine: c.Engine}, nil
+	return fleet.Machine{Arch: c.Arch, MilliCPU: int64(c.CPUs) * 1000, Memory: c.Memory / 10 * 9, Addr: addr, Agent: buildVersion(), Engine: c.Engine,
+		Boot: bootID(), Findings: findingsOf(report)}, nil
 }
 
 // address is where dynos are published: as told now, as told when it joined, as

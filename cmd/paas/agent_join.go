@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"paas/scheduler/agent/docker"
+	"paas/server/doctor"
 	"paas/server/fleet"
 )
 
@@ -53,7 +54,9 @@ To run it twice does no harm.`,
 
 func (s *agentSettings) join(cmd *cobra.Command, j fleet.Joining) error {
 	ctx, out := cmd.Context(), cmd.ErrOrStderr()
-	m, err := s.look(ctx, j.Server)
+	report := s.examine(ctx, j.Server, j.CA)
+	tellReport(out, report)
+	m, err := s.look(ctx, j.Server, report)
 	if err != nil {
 		return err
 	}
@@ -80,7 +83,7 @@ func (s *agentSettings) join(cmd *cobra.Command, j fleet.Joining) error {
 }
 
 // look checks the machine before anything is said to anybody.
-func (s *agentSettings) look(ctx context.Context, server string) (fleet.Machine, error) {
+func (s *agentSettings) look(ctx context.Context, server string, report doctor.Report) (fleet.Machine, error) {
 	rt, err := docker.New(docker.Config{Socket: "unix://" + s.docker, Cluster: "join"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return fleet.Machine{}, err
@@ -95,7 +98,7 @@ func (s *agentSettings) look(ctx context.Context, server string) (fleet.Machine,
 	if err != nil {
 		return fleet.Machine{}, err
 	}
-	m, err := machine(ctx, rt, addr)
+	m, err := machine(ctx, rt, addr, report)
 	if err != nil {
 		return m, fmt.Errorf("%w; nothing was changed.\nSee what this machine lacks with: paas doctor", err)
 	}

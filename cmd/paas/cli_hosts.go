@@ -127,6 +127,7 @@ func (s *session) hostInfo(name string, asJSON bool) error {
 		{"Heard of", heardOf(h)}, {"Dynos", strconv.Itoa(len(h.Dynos) + h.Others)},
 	}...))
 	s.hostDynos(h)
+	s.hostFindings(h)
 	s.hostNotes([]api.Host{h})
 	if h.State == api.HostDraining && len(h.Dynos) > 0 {
 		s.warn(fmt.Sprintf("Why one is still here: paas why %s -a %s", h.Dynos[0].Name, h.Dynos[0].App))
@@ -191,4 +192,19 @@ func (s *session) hostDynos(h api.Host) {
 		s.say("")
 		s.say("%s", fmt.Sprintf("%d of apps you have no access to.", h.Others))
 	}
+}
+
+// hostFindings says what paas doctor found there when its agent began.
+func (s *session) hostFindings(h api.Host) {
+	if len(h.Findings) == 0 {
+		return
+	}
+	s.say("")
+	s.say("What paas doctor found there:")
+	s.say("")
+	rows := [][]string{{"", "Check", "Found", "Why"}}
+	for _, f := range h.Findings {
+		rows = append(rows, []string{f.Status, f.Check, f.Found, f.Cause})
+	}
+	table(s.out, rows)
 }

@@ -63,6 +63,11 @@ func TestScripts(t *testing.T) {
 					h.Dynos = []server.HostDyno{{App: "shop", Type: "web", Ordinal: 2, State: "up", Release: 2, Size: "Standard-1X"}}
 				})
 			},
+			"finding": func(ts *testscript.TestScript, _ bool, args []string) {
+				platform(ts).SetHost(args[0], func(h *server.HostRow) {
+					h.Findings = append(h.Findings, server.Finding{Check: args[1], Status: "warn", Found: args[2], Cause: args[3]})
+				})
+			},
 			"broken": func(ts *testscript.TestScript, _ bool, args []string) { platform(ts).Break(errors.New(args[0])) },
 			"mode": func(ts *testscript.TestScript, _ bool, args []string) {
 				info, err := os.Stat(ts.MkAbs(args[1]))

@@ -20,6 +20,7 @@ type fleetSettings struct {
 	addr   string
 	name   string
 	egress []string
+	floors bool // are required
 
 	egressNets []netip.Prefix
 }
@@ -28,6 +29,7 @@ func (s *fleetSettings) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&s.addr, "fleet", "", "address for agents on other machines, like :8443; without it no other machine can join")
 	f.StringVar(&s.name, "fleet-name", "", "HOST:PORT as agents reach it (default: the domain and the port of --fleet)")
+	f.BoolVar(&s.floors, "require-floors", false, "take no machine with a version of the engine, its parts, the kernel or paas that has a known hole")
 	f.StringArrayVar(&s.egress, "egress-allow", nil, "private network (CIDR) that apps may reach; may be repeated")
 }
 
@@ -91,7 +93,7 @@ func (h *house) openLeader(ctx context.Context) error {
 // openFleet opens the door for agents. What they say of hosts goes the same way
 // as what the agent in this process says.
 func (h *house) openFleet(control *server.Control) (err error) {
-	h.fleet.hosts = server.NewFleet(server.FleetConfig{Epoch: h.fleet.leader.Epoch}, h.store, control, h.bell, h.log)
+	h.fleet.hosts = server.NewFleet(server.FleetConfig{Epoch: h.fleet.leader.Epoch, RequireFloors: h.s.fleet.floors}, h.store, control, h.bell, h.log)
 	h.services.run("hosts", h.fleet.hosts.Run)
 	if h.s.fleet.addr == "" {
 		return nil

@@ -25,9 +25,11 @@ type Host struct {
 	Local      bool              `json:"local"`  // the control plane's own machine
 	Arch       string            `json:"arch"`
 	Labels     map[string]string `json:"labels"`
-	Address    *string           `json:"address"` // where its instances are reached; null on the local host, and like agent and engine empty for who is no admin
-	Agent      string            `json:"agent"`   // version of its agent
-	Engine     string            `json:"engine"`  // version of its Docker Engine
+	Address    *string           `json:"address"`  // where its instances are reached; null on the local host, and like agent and engine empty for who is no admin
+	Agent      string            `json:"agent"`    // version of its agent
+	Engine     string            `json:"engine"`   // version of its Docker Engine
+	Boot       string            `json:"boot"`     // changes with each start of the machine
+	Findings   []Finding         `json:"findings"` // of paas doctor there; for admins
 	Capacity   HostPart          `json:"capacity"`
 	Kept       HostPart          `json:"kept"`     // of the capacity, not for dynos
 	Reserved   HostPart          `json:"reserved"` // by dynos of all apps: what placement counts
@@ -38,6 +40,16 @@ type Host struct {
 	LostAt     *time.Time        `json:"lost_at"`
 	SteadyAt   *time.Time        `json:"steady_at"`   // settling: takes new dynos from then on
 	DrainUntil *time.Time        `json:"drain_until"` // draining: what is left then is stopped; null: it waits
+}
+
+// Finding is something about a machine that is not in order.
+type Finding struct {
+	Check  string `json:"check"`
+	Status string `json:"status"` // "warn" or "fail"
+	Found  string `json:"found"`
+	Cause  string `json:"cause"`
+	Next   string `json:"next"`
+	Below  bool   `json:"below_floor"` // a version with a known hole
 }
 
 // HostPart is a share of a host.

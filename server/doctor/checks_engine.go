@@ -14,6 +14,7 @@ type engineFacts struct {
 	runc         string
 	containerd   string
 	driver       string // storage driver
+	root         string // where it keeps everything
 	cgroupDriver string
 	cgroup       string // "1" or "2"
 	memoryLimit  bool
@@ -90,7 +91,7 @@ func checkRuntime(name, found string, f engineFacts, fl floor) Result {
 	if fl.met(v) {
 		return r
 	}
-	r.Status = Warn
+	r.Status, r.Below = Warn, true
 	r.Cause = fmt.Sprintf("below %s: %s; single-tenant only: run only apps you trust", fl, fl.why)
 	r.Next = "apt-get install --only-upgrade " + name + ", or the packages of Docker itself where the distribution's are older"
 	return r

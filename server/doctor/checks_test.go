@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"strings"
 	"testing"
+	"time"
 )
 
 // goodEngine is an engine with nothing to complain about.
@@ -63,6 +64,19 @@ func TestChecks(t *testing.T) {
 		{"overlay by engine", checkOverlay(goodEngine(), ""), OK, "overlay2"},
 		{"overlay by kernel", checkOverlay(engineFacts{}, "nodev\tsysfs\nnodev\toverlay\n\text4\n"), OK, "in the kernel"},
 		{"no overlay", checkOverlay(engineFacts{driver: "vfs"}, "nodev\tsysfs\nnodev\toverlayish\n"), Warn, "modprobe"},
+
+		{"kernel", checkKernel("6.1.0-40-amd64"), OK, "6.1.0"},
+		{"kernel old", checkKernel("4.19.0-27-amd64"), Warn, "not mended any more"},
+		{"kernel untold", checkKernel(""), Warn, "uname -r"},
+		{"clock", checkClock(2*time.Second, nil), OK, "as the control plane's"},
+		{"clock ahead", checkClock(61*time.Second, nil), Warn, "1m1s ahead of"},
+		{"clock behind", checkClock(-61*time.Minute, nil), Warn, "1h1m0s behind"},
+		{"clock far off", checkClock(-3*time.Hour, nil), Fail, "certificates are not good"},
+		{"clock unknown", checkClock(0, errors.New("no route")), Warn, "no route"},
+		{"engine's disk", checkRoom(engine(func(f *engineFacts) { f.root = "/" })), OK, ""},
+		{"engine's disk unknown", checkRoom(down), Warn, "unknown"},
+		{"agent's data", ofAgent(checkDataDir(dataFacts{path: "/d", exists: true, isDir: true, mode: 0o777})), Fail, "is this host"},
+		{"agent's data new", ofAgent(checkDataDir(dataFacts{path: "/d"})), OK, "joining makes it"},
 
 		{"git", checkGit(toolFacts{version: "git version 2.39.5"}), OK, "2.39.5"},
 		{"git old", checkGit(toolFacts{version: "git version 2.34.1"}), Fail, "2.39 or newer"},

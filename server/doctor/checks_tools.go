@@ -98,7 +98,7 @@ func checkGo(goVersion string) Result {
 	r := Result{Check: "built with Go", Status: OK, Found: goVersion}
 	v, ok := parseVersion(goVersion)
 	if !ok || !fl.met(v) {
-		r.Status = Warn
+		r.Status, r.Below = Warn, true
 		r.Cause = fmt.Sprintf("below %s: %s", fl, fl.why)
 		r.Next = "build paas with a newer Go"
 	}
@@ -120,7 +120,7 @@ func checkModules(f buildFacts) []Result {
 			continue
 		}
 		bad = append(bad, Result{
-			Check: "library", Status: Warn, Found: m.path + " " + found,
+			Check: "library", Status: Warn, Below: true, Found: m.path + " " + found,
 			Cause: fmt.Sprintf("below %s: %s", m.floor, m.floor.why), Next: "go get " + m.path + "@latest, then make build",
 		})
 	}

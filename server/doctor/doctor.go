@@ -26,9 +26,10 @@ const (
 type Result struct {
 	Check  string `json:"check"` // what was looked at
 	Status Status `json:"status"`
-	Found  string `json:"found"`           // what is there, on one line
-	Cause  string `json:"cause,omitempty"` // why it is not ok, and what follows
-	Next   string `json:"next,omitempty"`  // the command to type next
+	Found  string `json:"found"`                 // what is there, on one line
+	Cause  string `json:"cause,omitempty"`       // why it is not ok, and what follows
+	Next   string `json:"next,omitempty"`        // the command to type next
+	Below  bool   `json:"below_floor,omitempty"` // a version with a known hole
 }
 
 // Report is all results of one run.

@@ -198,3 +198,19 @@ fail  disk  96 % used
 		t.Errorf("%s, %v", js, err)
 	}
 }
+
+// A host is looked at for what matters on a host.
+func TestRunAgentOnThisMachine(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "agent")
+	r := RunAgent(t.Context(), AgentConfig{DataDir: dir, Clock: func(context.Context) (time.Duration, error) { return -time.Minute, nil }})
+	for check, says := range map[string]string{"Docker Engine": "API 1.", "kernel": ".", "disk of the engine": "used", "data directory": "joining makes it", "clock": "1m0s behind"} {
+		if x := find(t, r, check); !strings.Contains(x.Found, says) {
+			t.Errorf("%+v does not say %q", x, says)
+		}
+	}
+	for _, x := range r.Results {
+		if x.Check == "buildkitd" || x.Check == "git" || strings.HasPrefix(x.Check, "port") {
+			t.Errorf("a host needs none: %+v", x)
+		}
+	}
+}

@@ -64,12 +64,14 @@ func askEngine(ctx context.Context, cfg Config) engineFacts {
 	}
 	var info struct {
 		Driver, CgroupDriver, CgroupVersion        string
+		DockerRootDir                              string
 		MemoryLimit, PidsLimit, LiveRestoreEnabled bool
 		SecurityOptions                            []string
 	}
 	if f.err = getJSON(ctx, cfg, "/info", &info); f.err != nil {
 		return f
 	}
+	f.root = info.DockerRootDir
 	f.driver, f.cgroupDriver, f.cgroup = info.Driver, info.CgroupDriver, info.CgroupVersion
 	f.memoryLimit, f.pidsLimit, f.liveRestore = info.MemoryLimit, info.PidsLimit, info.LiveRestoreEnabled
 	f.seccomp = slices.ContainsFunc(info.SecurityOptions, func(s string) bool { return strings.Contains(s, "seccomp") })

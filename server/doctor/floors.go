@@ -12,6 +12,10 @@ func containerdFloor() floor {
 	return floor{[]version{must(1, 7, 33)}, "an image label can run a command on the host (CVE-2026-53488)"}
 }
 
+func kernelFloor() floor {
+	return floor{[]version{must(5, 10, 0)}, "holes of older kernels are not mended any more"}
+}
+
 func goFloor() floor {
 	return floor{[]version{must(1, 25, 13), must(1, 26, 6)},
 		"slow-header, TLS and reverse-proxy holes in the standard library (CVE-2026-56853, CVE-2026-56862, CVE-2026-39825)"}

@@ -13,6 +13,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"paas/server"
 )
 
 // Machine is what an agent says of where it runs.
@@ -21,10 +23,13 @@ type Machine struct {
 	MilliCPU, Memory int64  // for instances; memory in bytes
 	Addr             netip.Addr
 	Agent, Engine    string // versions
+	Boot             string // changes with each start of the machine; may be empty
+	Findings         []server.Finding
 }
 
 func (m Machine) request() joinRequest {
-	return joinRequest{Arch: m.Arch, MilliCPU: m.MilliCPU, Memory: m.Memory, Addr: m.Addr.String(), Agent: m.Agent, Engine: m.Engine}
+	return joinRequest{Arch: m.Arch, MilliCPU: m.MilliCPU, Memory: m.Memory, Addr: m.Addr.String(), Agent: m.Agent, Engine: m.Engine,
+		Boot: m.Boot, Findings: m.Findings}
 }
 
 // Joining is what a join command says.

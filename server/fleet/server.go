@@ -167,6 +167,7 @@ func (s *Server) routes() http.Handler {
 		return s.within(&s.messages, maxMessages, serve)
 	}
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/clock", s.clock)
 	mux.HandleFunc("POST /v1/join", s.join)
 	mux.HandleFunc("POST /v1/renew", s.renew)
 	mux.HandleFunc("POST /v1/rekey", s.rekey)

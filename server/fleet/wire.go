@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"paas/scheduler/agent"
+	"paas/server"
 )
 
 // The limits of the wire.
@@ -46,6 +47,9 @@ type joinRequest struct {
 	Addr     string `json:"addr"`   // where its instances are published; empty: as the control plane sees it
 	Agent    string `json:"agent"`  // versions
 	Engine   string `json:"engine"`
+	Boot     string `json:"boot,omitempty"`
+	// Findings are what paas doctor found there and is not in order.
+	Findings few[server.Finding] `json:"findings,omitempty"`
 }
 
 // joinReply is its answer, and without Host, Name and SignKey that of

@@ -49,9 +49,9 @@ func (s *Store) JoinHost(ctx context.Context, tokenHash []byte, j server.Join) (
 }
 
 func insertHost(ctx context.Context, tx pgx.Tx, name string, labels map[string]string, j server.Join) (id string, err error) {
-	err = tx.QueryRow(ctx, `insert into hosts (name, arch, milli_cpu, memory, labels, addr, agent, engine, key_hash, seen_at)
-		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, '-infinity') returning id::text`,
-		name, j.Arch, j.MilliCPU, j.Memory, orEmpty(labels), j.Addr, j.Agent, j.Engine, j.Key).Scan(&id)
+	err = tx.QueryRow(ctx, `insert into hosts (name, arch, milli_cpu, memory, labels, addr, agent, engine, key_hash, boot, findings, seen_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, '-infinity') returning id::text`,
+		name, j.Arch, j.MilliCPU, j.Memory, orEmpty(labels), j.Addr, j.Agent, j.Engine, j.Key, j.Boot, notNil(j.Findings)).Scan(&id)
 	switch violates(err) {
 	case "hosts_name_key":
 		return "", server.Errorf(server.ErrConflict, "There is a host %s already. The machine has not joined.", name)
@@ -59,6 +59,14 @@ func insertHost(ctx context.Context, tx pgx.Tx, name string, labels map[string]s
 		return "", server.Errorf(server.ErrConflict, "The machine has joined under another name already. Nothing was changed.")
 	}
 	return id, err
+}
+
+// notNil is a list that JSON shows as one.
+func notNil(list []server.Finding) []server.Finding {
+	if list == nil {
+		return []server.Finding{}
+	}
+	return list
 }
 
 func orEmpty(labels map[string]string) map[string]string {
@@ -78,6 +86,9 @@ func (s *Store) AnnounceHost(ctx context.Context, id string, j server.Join) erro
 		}
 		if had != j.Addr && j.Addr != j.From.String() {
 			return server.Errorf(server.ErrInvalid, "The address %s is neither %s, with which the host joined, nor %s, from which it comes. Nothing was changed; to give it another, join it anew.", j.Addr, had, j.From)
+		}
+		if _, err := tx.Exec(ctx, `update hosts set boot = $2, findings = $3 where id = $1 and (boot, findings) is distinct from ($2, $3::jsonb)`, uuidOf(id), j.Boot, notNil(j.Findings)); err != nil {
+			return err
 		}
 		tag, err := tx.Exec(ctx, `update hosts set arch = $2, milli_cpu = $3, memory = $4, addr = $5, agent = $6, engine = $7,
 				kept_cpu = least(kept_cpu, $3 - 1), kept_memory = least(kept_memory, $4 - 1)

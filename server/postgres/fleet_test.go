@@ -104,6 +104,41 @@ func TestOneTokenOneHost(t *testing.T) {
 	h.keys(f, ids[won], fmt.Sprint("key", won%2))
 }
 
+// What paas doctor found on a machine is told to admins; where floors are
+// required, a machine with a known hole does not join, nor goes on as one.
+func TestFindingsOfHosts(t *testing.T) {
+	h := newHouse(t)
+	op := h.svc.Operator()
+	f, strict := h.fleet(server.FleetConfig{}, nil), h.fleet(server.FleetConfig{RequireFloors: true}, nil)
+	inv, err := h.svc.AddHost(h.as(op), op, "host-2", nil)
+	h.must(err)
+	j := machine(inv.Token, "key")
+	j.Boot, j.Findings = "b1", []server.Finding{{Check: "runc", Status: "warn", Found: "1.1.5", Cause: "below 1.3.6", Below: true}}
+	_, _, err = strict.Join(h.ctx, j)
+	h.refused(err, server.ErrInvalid, "runc 1.1.5 is below 1.3.6")
+	id, _, err := f.Join(h.ctx, j)
+	h.must(err)
+	if r := h.hostRow("host-2"); r.Boot != "b1" || len(r.Findings) != 1 || r.Findings[0] != j.Findings[0] {
+		t.Errorf("%+v", r)
+	}
+	plain, err := h.svc.Host(h.ctx, h.person("joe@example.com"), "host-2")
+	if err != nil || plain.Findings != nil || plain.Boot != "" {
+		t.Errorf("everybody is told %+v, %v", plain, err)
+	}
+	h.refused(strict.Announce(h.ctx, id, j), server.ErrInvalid, "--require-floors")
+	j.Boot, j.Findings = "b2", nil
+	h.must(strict.Announce(h.ctx, id, j))
+	if r := h.hostRow("host-2"); r.Boot != "b2" || len(r.Findings) != 0 {
+		t.Errorf("after it was mended: %+v", r)
+	}
+	for _, bad := range []server.Finding{{Check: "x", Status: "fine"}, {Status: "warn"}, {Check: "x", Status: "warn", Found: "a\x1bb"}, {Check: "x", Status: "warn", Cause: strings.Repeat("x", 501)}} {
+		j.Findings = []server.Finding{bad}
+		h.refused(f.Announce(h.ctx, id, j), server.ErrInvalid, "Nothing was changed")
+	}
+	j.Findings = make([]server.Finding, 31)
+	h.refused(f.Announce(h.ctx, id, j), server.ErrInvalid, "more than 30")
+}
+
 // keys renews the key of a host and removes it.
 func (h *house) keys(f *server.Fleet, id, key string) {
 	h.t.Helper()
