@@ -24,6 +24,9 @@ type ControlConfig struct {
 	Grace       time.Duration // between SIGTERM and SIGKILL
 	Host        func(app string) string
 	Meter       *Meter // nil: what instances use is not kept
+	// Epoch is of the leader's lease while this process holds it, else 0: then
+	// no report is taken. Nil: none is asked for.
+	Epoch func() int64
 }
 
 const (
@@ -220,7 +223,13 @@ func Slots(pool netip.Prefix, bits int) int {
 // Report is agent.Control: it stores what a host saw and writes the state
 // lines that Heroku's users know.
 func (c *Control) Report(ctx context.Context, host string, s []agent.Status) error {
-	changes, err := c.store.Report(ctx, host, s)
+	epoch := int64(0)
+	if c.cfg.Epoch != nil {
+		if epoch = c.cfg.Epoch(); epoch == 0 {
+			return Errorf(ErrUnavailable, "This server does not lead the control plane now. Nothing was stored.")
+		}
+	}
+	changes, err := c.store.Report(ctx, host, epoch, s)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,13 @@ type Leader struct {
 	cfg   LeaderConfig
 	store LeaseStore
 	log   *slog.Logger
-	epoch atomic.Int64
+	held  atomic.Pointer[tenure]
+}
+
+// tenure is a lease as this process holds it.
+type tenure struct {
+	epoch   int64
+	trusted time.Time // until then, on the monotonic clock
 }
 
 // NewLeader makes it; Run competes for the lease.
@@ -49,8 +55,16 @@ func NewLeader(cfg LeaderConfig, store LeaseStore, log *slog.Logger) *Leader {
 	return &Leader{cfg: cfg, store: store, log: log}
 }
 
-// Epoch is of the lease while this process may trust it, else 0.
-func (l *Leader) Epoch() int64 { return l.epoch.Load() }
+// Epoch is of the lease while this process may trust it, else 0. It looks at
+// the clock itself: a process that was stopped for a while is asked this before
+// any timer of it has fired.
+func (l *Leader) Epoch() int64 {
+	t := l.held.Load()
+	if t == nil || !time.Now().Before(t.trusted) {
+		return 0
+	}
+	return t.epoch
+}
 
 // Run runs the parts while this process leads, until ctx ends or a part fails.
 // They are told to stop when the lease is lost, and started again when it is
@@ -87,7 +101,8 @@ func (l *Leader) take(ctx context.Context) (int64, error) {
 func (l *Leader) lead(ctx context.Context, epoch int64, began time.Time, parts []func(context.Context) error) error {
 	term, end := context.WithCancelCause(ctx)
 	var work sync.WaitGroup
-	l.epoch.Store(epoch)
+	trusted := began.Add(l.cfg.Lease - l.cfg.Margin)
+	l.held.Store(&tenure{epoch, trusted})
 	for _, part := range parts {
 		work.Go(func() {
 			if err := part(term); err != nil && term.Err() == nil {
@@ -95,8 +110,8 @@ func (l *Leader) lead(ctx context.Context, epoch int64, began time.Time, parts [
 			}
 		})
 	}
-	lost := l.hold(term, epoch, began)
-	l.epoch.Store(0)
+	lost := l.hold(term, epoch, trusted)
+	l.held.Store(nil)
 	failed := context.Cause(term)
 	end(nil)
 	work.Wait()
@@ -113,8 +128,7 @@ func (l *Leader) lead(ctx context.Context, epoch int64, began time.Time, parts [
 
 // hold renews the lease until it must not be trusted any more, and says why; nil
 // when the term was ended.
-func (l *Leader) hold(term context.Context, epoch int64, began time.Time) error {
-	trusted := began.Add(l.cfg.Lease - l.cfg.Margin)
+func (l *Leader) hold(term context.Context, epoch int64, trusted time.Time) error {
 	pause := l.cfg.Renew
 	for {
 		if !wait(term, min(pause, time.Until(trusted))) {
@@ -127,6 +141,7 @@ func (l *Leader) hold(term context.Context, epoch int64, began time.Time) error 
 			return nil
 		case err == nil:
 			trusted, pause = asked.Add(l.cfg.Lease-l.cfg.Margin), l.cfg.Renew
+			l.held.Store(&tenure{epoch, trusted})
 		case errors.Is(err, ErrLost) || !time.Now().Before(trusted):
 			return err
 		default:

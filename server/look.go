@@ -38,6 +38,9 @@ func (r *Reconciler) look(ctx context.Context, ids []string) map[string]bool {
 			r.warn(ctx, "read app", ids[0], err)
 			return setOf(ids)
 		}
+		if now, _ := r.epoch(); now != epoch {
+			return setOf(ids) // routers must not hear of what was read so long ago
+		}
 		stale := r.commit(ctx, epoch, r.plan(ctx, ids, snaps), failed)
 		if len(stale) == 0 {
 			return failed

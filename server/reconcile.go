@@ -67,8 +67,13 @@ func NewReconciler(cfg ReconcilerConfig, store Store, k *Keyring, t *Traffic, be
 // Run reconciles until ctx ends. What an earlier run knew may be long out of
 // date: it begins anew.
 func (r *Reconciler) Run(ctx context.Context) error {
+	epoch, leads := r.epoch()
+	if !leads {
+		return nil // the term is over already
+	}
 	ears, stop := listen(r.bell)
 	defer stop()
+	r.traffic.Begin(epoch)
 	r.book, r.seen, r.wakeAt = newBook(r.store), map[string]*sight{}, map[string]time.Time{}
 	var next time.Time
 	for ctx.Err() == nil {

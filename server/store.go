@@ -249,7 +249,8 @@ type HostStore interface {
 	// EnsureHost registers the control plane's own machine, by name.
 	EnsureHost(ctx context.Context, h scheduler.Host) (scheduler.Host, error)
 	Assigned(ctx context.Context, hostID string) ([]Placed, error)
-	Report(ctx context.Context, hostID string, s []agent.Status) ([]Transition, error)
+	// Report stores what a host saw. The epoch is as for Commit.
+	Report(ctx context.Context, hostID string, epoch int64, s []agent.Status) ([]Transition, error)
 	KeptImages(ctx context.Context) ([]KeptImage, error)
 }
 

@@ -2,10 +2,10 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"paas/router"
 )
@@ -14,11 +14,11 @@ import (
 // It is the router.Source of every router.
 type Traffic struct {
 	bell *Bell
-	now  func() time.Time
 
 	mu      sync.Mutex
 	loaded  bool // all apps are known: tables may go out
 	apps    map[string][]router.Route
+	begun   int64 // version before the first of this term
 	version int64
 	routers map[string]*routerState
 	// seen remembers the tables that held a target; gone once it is quiet.
@@ -26,7 +26,6 @@ type Traffic struct {
 	// unsettled are those that somebody may wait for: not every router has
 	// acknowledged them yet, or they have left.
 	unsettled map[string]bool
-	upcoming  int64 // version of the next table, once it is asked for
 }
 
 type sighting struct {
@@ -45,8 +44,35 @@ type routerState struct {
 
 // NewTraffic makes the hub; it publishes nothing before Loaded.
 func NewTraffic(bell *Bell) *Traffic {
-	return &Traffic{bell: bell, now: time.Now, apps: map[string][]router.Route{},
+	return &Traffic{bell: bell, apps: map[string][]router.Route{},
 		routers: map[string]*routerState{}, seen: map[string]sighting{}, unsettled: map[string]bool{}}
+}
+
+// A version is the epoch of who leads, in the upper bits, and a count: so it grows
+// over a change of leader whatever their clocks say. The highest bit in use is
+// above the versions of before, which were microseconds.
+const (
+	versionMark  = 1 << 62
+	versionCount = 36 // bits
+)
+
+// Begin is the start of a term under an epoch. What an earlier leader, also this
+// process, has published counts no more: nothing is quiet or serving before the
+// routers have acknowledged tables of this term.
+func (t *Traffic) Begin(epoch int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.begun = versionMark | epoch<<versionCount
+	t.version, t.loaded, t.apps = t.begun, false, map[string][]router.Route{}
+	t.seen, t.unsettled = map[string]sighting{}, map[string]bool{}
+	for _, r := range t.routers {
+		r.acked, r.busy = 0, nil
+	}
+}
+
+// TableName is a version as people read it: which term, and which table of it.
+func TableName(version int64) string {
+	return fmt.Sprintf("%d.%d", version&^versionMark>>versionCount, version&(1<<versionCount-1))
 }
 
 // SetApp replaces an app's routes; nil removes them. Equal routes publish nothing.
@@ -128,14 +154,8 @@ func (t *Traffic) Loaded() {
 	t.publish()
 }
 
-// next is the version of the table that goes out next. Versions come from the
-// clock so that they grow across restarts of the server.
-func (t *Traffic) next() int64 {
-	if t.upcoming <= t.version {
-		t.upcoming = max(t.version+1, t.now().UnixMicro())
-	}
-	return t.upcoming
-}
+// next is the version of the table that goes out next.
+func (t *Traffic) next() int64 { return t.version + 1 }
 
 // publish sends the whole table; t.mu is held.
 func (t *Traffic) publish() {
@@ -198,11 +218,12 @@ func (t *Traffic) leave(id string, ch chan router.Table) {
 	}
 }
 
-// Ack is router.Source. Whoever waits for an app's traffic is woken.
+// Ack is router.Source. Whoever waits for an app's traffic is woken. What a router
+// serves from that is not of this term says nothing about it.
 func (t *Traffic) Ack(a router.Ack) {
 	t.mu.Lock()
 	r := t.routers[a.Router]
-	if r == nil {
+	if r == nil || a.Version <= t.begun || a.Version > t.version {
 		t.mu.Unlock()
 		return
 	}

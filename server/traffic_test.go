@@ -2,6 +2,7 @@ package server
 
 import (
 	"testing"
+	"time"
 
 	"paas/router"
 )
@@ -122,5 +123,50 @@ func TestAckWakesOnlyWhoMayWait(t *testing.T) {
 	ack()
 	if woken[AppTopic("a")] != 2 || woken[AppTopic("b")] != 2 || !tr.Quiet("2") || tr.Quiet("3") {
 		t.Errorf("one that left wakes %v", woken)
+	}
+}
+
+// A new leader's tables are newer than any before it, whatever clocks say; and
+// nothing is quiet or serving by what a router has said of earlier ones.
+func TestTermsOfTables(t *testing.T) {
+	tr := NewTraffic(NewBell())
+	tables := tr.Watch(t.Context(), "r")
+	begin := func(epoch int64, target string) router.Table {
+		tr.Begin(epoch)
+		tr.SetApp("a", routes("a", target))
+		tr.Loaded()
+		return <-tables
+	}
+	first := begin(3, "old")
+	if stamp := time.Now().UnixMicro(); first.Version <= stamp {
+		t.Errorf("version %d is not above the microseconds of before", first.Version)
+	}
+	tr.Ack(router.Ack{Router: "r", Version: first.Version})
+	if !tr.Serving("old") {
+		t.Error("not serving though it was acknowledged")
+	}
+	second := begin(4, "new")
+	if second.Version <= first.Version || TableName(second.Version) != "4.1" || TableName(first.Version) != "3.1" {
+		t.Errorf("versions %s and then %s", TableName(first.Version), TableName(second.Version))
+	}
+	for _, v := range []int64{0, time.Now().UnixMicro(), first.Version, second.Version + 1} { // of before, and of a leader to come
+		tr.Ack(router.Ack{Router: "r", Version: v})
+		if tr.Quiet("old") || tr.Serving("new") {
+			t.Errorf("quiet or serving by the acknowledgement of %s", TableName(v))
+		}
+	}
+	tr.Ack(router.Ack{Router: "r", Version: second.Version})
+	if !tr.Quiet("old") || !tr.Serving("new") {
+		t.Error("not quiet or not serving though it was acknowledged")
+	}
+	// A backup has taken the epoch back: it is the routers' turn once more.
+	third := begin(2, "old")
+	tr.Ack(router.Ack{Router: "r", Version: second.Version})
+	if tr.Quiet("new") {
+		t.Error("quiet by the acknowledgement of a table of another history")
+	}
+	tr.Ack(router.Ack{Router: "r", Version: third.Version})
+	if !tr.Quiet("new") {
+		t.Error("not quiet")
 	}
 }

@@ -105,10 +105,10 @@ func newHouse(ctx context.Context, s settings, data *dataDir, log *slog.Logger) 
 // while the rest is still starting.
 func (h *house) open() error {
 	steps := []func(context.Context) error{h.tryAddresses, h.openLogs, h.openRouter, h.openRegistry, h.openPostgres, h.openStore, h.openLeader,
-		h.openBuilder, h.openServer, h.openControl, h.openAgent, h.openDoors, h.openDashboard}
+		h.openBuilder, h.openServer, h.openControl, h.competeToLead, h.openAgent, h.openDoors, h.openDashboard}
 	if h.s.serverOnly {
 		steps = []func(context.Context) error{h.tryAddresses, h.openLogs, h.openRegistry, h.openStore, h.openLeader,
-			h.openBuilder, h.openServer, h.openControl, h.openDoors, h.openDashboard}
+			h.openBuilder, h.openServer, h.openControl, h.competeToLead, h.openDoors, h.openDashboard}
 	}
 	for _, step := range steps {
 		if err := step(h.services.ctx); err != nil {
@@ -267,7 +267,7 @@ func (h *house) openServer(ctx context.Context) (err error) {
 	crons := server.NewScheduler(server.SchedulerConfig{Size: h.s.sizes[0].Name, Tick: time.Second,
 		Late: 5 * time.Minute}, h.store, h.bell, h.log)
 	drills := server.NewDrills(h.store, h.traffic, h.meter, h.bell, h.log)
-	h.services.run("leader", func(ctx context.Context) error { return h.fleet.leader.Run(ctx, r.Run, crons.Run, drills.Run) })
+	h.leading(r.Run, crons.Run, drills.Run)
 	h.service, err = server.NewService(ctx, server.ServiceConfig{TokenLife: 90 * 24 * time.Hour,
 		MaxSlots: server.Slots(h.s.pool, subnetBits), Domain: h.s.domain, Sizes: h.s.sizes,
 		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }, Keys: h.data.keyFile(), Drains: &drain.Guard{Allow: h.s.drainNets}, Meter: h.meter,
@@ -283,7 +283,7 @@ func (h *house) openServer(ctx context.Context) (err error) {
 func (h *house) openControl(context.Context) error {
 	h.control = server.NewControl(server.ControlConfig{
 		Image:   func(appID, digest string) string { return h.images.addr + "/" + appID + "@" + digest },
-		Subnets: h.s.pool, SubnetBits: subnetBits, BootTimeout: h.s.bootTimeout, Grace: h.s.stopTimeout,
+		Subnets: h.s.pool, SubnetBits: subnetBits, BootTimeout: h.s.bootTimeout, Grace: h.s.stopTimeout, Epoch: h.fleet.leader.Epoch,
 		Host: func(app string) string { return app + "." + h.s.domain }, Meter: h.meter,
 	}, h.store, h.keyring, h.bell, h.sessions, h.logs, h.log)
 	return h.openFleet(h.control)

@@ -71,9 +71,35 @@ type fleetParts struct {
 	auth   *fleet.Authority
 	server *fleet.Server
 	hosts  *server.Fleet
+	parts  []func(context.Context) error // run while this process leads
 
 	api     atomic.Pointer[httpd.Server] // once it is there
 	forward *fleet.Forward               // nil: there are no other servers
+}
+
+// leading adds a part that runs while this process leads.
+func (h *house) leading(parts ...func(context.Context) error) {
+	h.fleet.parts = append(h.fleet.parts, parts...)
+}
+
+// competeToLead comes when all parts are there that need it.
+func (h *house) competeToLead(context.Context) error {
+	h.services.run("leader", func(ctx context.Context) error { return h.fleet.leader.Run(ctx, h.fleet.parts...) })
+	return nil
+}
+
+// where are the servers that hosts may go to.
+func (h *house) where() (p fleet.Where) {
+	for _, e := range h.servers.List() {
+		if e.Addr == "" || !e.Alive() {
+			continue
+		}
+		p.Servers = append(p.Servers, e.Addr)
+		if e.Leads {
+			p.Leader = e.Addr
+		}
+	}
+	return p
 }
 
 // openLeader makes this process one that may lead.
@@ -94,17 +120,18 @@ func (h *house) openLeader(ctx context.Context) error {
 // as what the agent in this process says.
 func (h *house) openFleet(control *server.Control) (err error) {
 	h.fleet.hosts = server.NewFleet(server.FleetConfig{Epoch: h.fleet.leader.Epoch, RequireFloors: h.s.fleet.floors}, h.store, control, h.bell, h.log)
-	h.services.run("hosts", h.fleet.hosts.Run)
+	h.leading(h.fleet.hosts.Run)
 	if h.s.fleet.addr == "" {
 		return nil
 	}
-	h.fleet.server, err = fleet.New(fleet.Config{Addr: h.s.fleet.addr, Epoch: h.fleet.leader.Epoch, Behind: h.behind(),
+	h.fleet.server, err = fleet.New(fleet.Config{Addr: h.s.fleet.addr, Epoch: h.fleet.leader.Epoch, Behind: h.behind(), Where: h.where,
 		Registry: fleet.Registry{URL: registryURL(h.images.addr), User: h.images.auth.User, Password: h.images.auth.Password}},
 		h.fleet.auth, control, h.fleet.hosts, h.log)
 	if err != nil {
 		return portHint(err, "--fleet", h.s.fleet.addr)
 	}
 	h.services.run("agents", h.fleet.server.Run)
+	h.leading(h.fleet.server.Lead)
 	h.log.Info("agents may come", "fleet", h.fleetAddress().Addr, "ca", h.fleet.auth.Fingerprint())
 	return nil
 }

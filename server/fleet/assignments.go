@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -11,20 +12,19 @@ import (
 	"paas/scheduler/agent"
 )
 
-// sequence numbers sets, over all hosts, and lets each host have one stream:
-// an older one, which may be dead, ends.
+// sequence numbers the sets of a term, over all hosts, and lets each host have
+// one stream: an older one, which may be dead, ends. No clock has a part in it:
+// each term has an epoch of its own.
 type sequence struct {
 	mu      sync.Mutex
 	last    int64
 	streams map[string]context.CancelFunc
 }
 
-// next begins with the time, so that numbers also grow over a restart within
-// one epoch.
 func (q *sequence) next() int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.last = max(q.last+1, time.Now().UnixMicro())
+	q.last++
 	return q.last
 }
 
@@ -42,18 +42,18 @@ func (q *sequence) replace(host string, cancel context.CancelFunc) {
 
 // assignments streams what a host is to run: all of it at once and after each
 // change, and a sign of life in between.
-func (s *Server) assignments(w http.ResponseWriter, r *http.Request, host string) {
-	ctx, cancel := context.WithCancel(r.Context())
+func (t *term) assignments(w http.ResponseWriter, r *http.Request, host string) {
+	ctx, cancel := t.whileLeading(r)
 	defer cancel()
-	s.seq.replace(host, cancel)
+	t.seq.replace(host, cancel)
 	out := newStream(w)
 	if out.flush() != nil {
 		return
 	}
-	sets := s.control.Watch(ctx, host)
+	sets := t.control.Watch(ctx, host)
 	alive := time.NewTicker(keepAlive)
 	defer alive.Stop()
-	st := &setStream{Server: s, host: host, out: out}
+	st := &setStream{term: t, host: host, out: out}
 	for {
 		var err error
 		select {
@@ -64,7 +64,7 @@ func (s *Server) assignments(w http.ResponseWriter, r *http.Request, host string
 			st.newest, st.have = list, true
 			err = st.send(ctx)
 		case <-alive.C:
-			if _, err = s.identify(r); err == nil { // it may have been removed meanwhile
+			if _, err = t.identify(r); err == nil { // it may have been removed meanwhile
 				err = st.send(ctx)
 			}
 			if err == nil {
@@ -79,20 +79,20 @@ func (s *Server) assignments(w http.ResponseWriter, r *http.Request, host string
 
 // setStream is one host's stream of sets.
 type setStream struct {
-	*Server
+	*term
 	host   string
 	out    *stream
 	newest []agent.Assignment
 	have   bool
-	sent   []byte // the assignments that were sent last, and their epoch
-	epoch  int64
+	sent   []byte // the assignments that were sent last
 }
 
-// send sends the newest set unless the host has it. While this process does
-// not lead it says nothing: what it has read may be old.
+var errOver = errors.New("this process leads no more")
+
+// send sends the newest set unless the host has it. It was read in this term,
+// which still holds: what a former leader has read may be old.
 func (s *setStream) send(ctx context.Context) error {
-	epoch := s.cfg.Epoch()
-	if !s.have || epoch == 0 || ctx.Err() != nil {
+	if !s.have || ctx.Err() != nil {
 		return ctx.Err()
 	}
 	list := wrap(s.newest)
@@ -101,11 +101,11 @@ func (s *setStream) send(ctx context.Context) error {
 		return err
 	}
 	s.known.note(s.host, s.newest, time.Now())
-	if epoch == s.epoch && bytes.Equal(text, s.sent) {
+	if bytes.Equal(text, s.sent) {
 		return nil
 	}
-	s.sent, s.epoch = text, epoch
-	sealed, err := seal(s.auth.sign, set{Epoch: epoch, Seq: s.seq.next(), Host: s.host, Assignments: list})
+	s.sent = text
+	sealed, err := seal(s.auth.sign, set{Epoch: s.epoch, Seq: s.seq.next(), Host: s.host, Assignments: list})
 	if err != nil {
 		return err
 	}
@@ -113,6 +113,9 @@ func (s *setStream) send(ctx context.Context) error {
 		s.log.Error("ALARM: what a host is to run is more than it is told at once; it goes on with what it has until there is less: smaller config files, or fewer dynos of apps that have large ones",
 			"host", s.host, "bytes", len(sealed), "limit", s.cfg.MaxSet, "dynos", len(list))
 		return nil
+	}
+	if s.leading() != s.term {
+		return errOver
 	}
 	return s.out.frame(sealed)
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,10 +23,30 @@ type steady struct {
 	mu     sync.Mutex
 	set    []agent.Assignment
 	change chan struct{}
+	held   chan struct{} // until it is closed, beats wait
 }
 
 func newSteady(set ...agent.Assignment) *steady {
 	return &steady{Control: agenttest.NewControl(), set: set, change: make(chan struct{})}
+}
+
+// hold keeps whoever gives a sign of life waiting until release is called.
+func (s *steady) hold() (release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	held := make(chan struct{})
+	s.held = held
+	return sync.OnceFunc(func() { close(held) })
+}
+
+func (s *steady) Beat(host string, b agent.Beat) {
+	s.mu.Lock()
+	held := s.held
+	s.mu.Unlock()
+	if held != nil {
+		<-held
+	}
+	s.Control.Beat(host, b)
 }
 
 func (s *steady) put(set ...agent.Assignment) {
@@ -203,9 +222,8 @@ func TestFollowsNobodyElse(t *testing.T) {
 // A control plane that does not lead sends nothing, and one whose epoch was
 // overtaken is not believed.
 func TestEpoch(t *testing.T) {
-	var epoch atomic.Int64
 	plane := newSteady(someAssignment("1"))
-	s := newScene(t, plane, fleet.Config{Epoch: epoch.Load})
+	s := newScene(t, plane, fleet.Config{}).another(plane)
 	dir := s.join("a")
 	c, stop := s.client(dir)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -215,23 +233,27 @@ func TestEpoch(t *testing.T) {
 		t.Errorf("without a leader: %v", ids(set))
 	case <-time.After(100 * time.Millisecond):
 	}
-	epoch.Store(7)
+	end := s.lead(7)
 	plane.put(someAssignment("2"))
 	await(t, sets, "2")
-	epoch.Store(6)
+	end()
+	end = s.lead(6)
 	plane.put(someAssignment("3"))
-	epoch.Store(8)
+	end()
+	end = s.lead(8)
 	plane.put(someAssignment("4"))
 	await(t, sets, "4")
 	// It is remembered over a restart.
 	cancel()
 	stop()
-	epoch.Store(7)
+	end()
+	end = s.lead(7)
 	plane.put(someAssignment("5"))
 	c, _ = s.client(dir)
 	sets = c.Watch(t.Context(), "")
 	await(t, sets, "4") // the last one: for now the control plane is as good as away
-	epoch.Store(9)
+	end()
+	s.lead(9)
 	plane.put(someAssignment("6"))
 	await(t, sets, "6")
 }

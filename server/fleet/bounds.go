@@ -54,25 +54,25 @@ func (c *counts) leave(who string) {
 }
 
 // within serves a host's request unless it has too many of the kind under way.
-func (s *Server) within(c *counts, most int, serve func(w http.ResponseWriter, r *http.Request, host string)) http.HandlerFunc {
-	return s.forHost(func(w http.ResponseWriter, r *http.Request, host string) {
+func (s *Server) within(c *counts, most int, serve func(t *term, w http.ResponseWriter, r *http.Request, host string)) http.HandlerFunc {
+	return s.forHost(func(t *term, w http.ResponseWriter, r *http.Request, host string) {
 		if !c.enter(host, most) {
 			s.answer(w, r, nil, server.Errorf(server.ErrRate, "This host has %d requests under way, which is the limit.", most))
 			return
 		}
 		defer c.leave(host)
-		serve(w, r, host)
+		serve(t, w, r, host)
 	})
 }
 
 // opening begins a host's stream unless it has begun too many.
-func (s *Server) opening(serve func(w http.ResponseWriter, r *http.Request, host string)) http.HandlerFunc {
-	return s.forHost(func(w http.ResponseWriter, r *http.Request, host string) {
+func (s *Server) opening(serve func(t *term, w http.ResponseWriter, r *http.Request, host string)) http.HandlerFunc {
+	return s.forHost(func(t *term, w http.ResponseWriter, r *http.Request, host string) {
 		if !s.opens.allow(host, time.Now()) {
 			s.answer(w, r, nil, server.Errorf(server.ErrRate, "This host has begun %d streams in a minute, which is the limit.", opensPerMinute))
 			return
 		}
-		serve(w, r, host)
+		serve(t, w, r, host)
 	})
 }
 

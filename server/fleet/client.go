@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -32,7 +33,7 @@ type Client struct {
 	log *slog.Logger
 	tls *tls.Config
 
-	beatsDue  chan agent.Beat
+	beatDue   chan struct{}
 	usageDue  chan usageBatch
 	renewDue  chan struct{}
 	stopping  chan struct{} // closed when Run is told to end
@@ -40,19 +41,29 @@ type Client struct {
 	guests    sync.WaitGroup
 	images    images
 
-	mu     sync.Mutex
-	id     Identity
-	lines  lines
-	back   chan struct{} // closed, and made anew, when it answers again
-	told   string        // about the connection, last
-	toldAt time.Time
-	last   struct{ epoch, seq int64 } // of the newest set
+	lost chan stray // asks sendBeats to look for who leads
+
+	mu      sync.Mutex
+	id      Identity
+	lines   lines
+	beat    agent.Beat    // the newest
+	servers servers       // as they are kept on disk
+	list    []string      // of the servers, read from there
+	back    chan struct{} // closed, and made anew, when it answers again
+	told    string        // about the connection, last
+	toldAt  time.Time
+	last    struct{ epoch, seq int64 } // of the newest set
+	heard   int64                      // newest epoch that anybody has led under
 }
 
-// lines are the connections to the control plane. What is urgent shares none
+// lines are the connections to the server that leads. What is urgent shares none
 // with what is large.
 type lines struct {
+	to                         string // HOST:PORT
 	beat, quick, streams, bulk *http.Transport
+
+	left  context.Context // ends when another leads
+	leave context.CancelFunc
 }
 
 var _ agent.Control = (*Client)(nil)
@@ -69,20 +80,34 @@ func NewClient(cfg ClientConfig, log *slog.Logger) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, log: log, id: id, beatsDue: make(chan agent.Beat, 1), usageDue: make(chan usageBatch, 4),
+	c := &Client{cfg: cfg, log: log, id: id, beatDue: make(chan struct{}, 1), beat: agent.Beat{Engine: true}, usageDue: make(chan usageBatch, 4),
 		renewDue: make(chan struct{}, 1), stopping: make(chan struct{}), announced: make(chan struct{}),
-		back: make(chan struct{}), told: "new"}
+		lost: make(chan stray, 1), back: make(chan struct{}), told: "new"}
 	c.images.seen = map[string]time.Time{}
 	if c.tls, err = id.tlsConfig(c.Identity); err != nil {
 		return nil, err
 	}
-	c.lines = c.newLines()
+	c.recallServers()
 	c.recall()
 	return c, nil
 }
 
-func (c *Client) newLines() lines {
-	return lines{beat: newTransport(c.tls), quick: newTransport(c.tls), streams: newTransport(c.tls), bulk: newTransport(c.tls)}
+func (c *Client) newLines(to string) lines {
+	l := lines{to: to, beat: newTransport(c.tls), quick: newTransport(c.tls), streams: newTransport(c.tls), bulk: newTransport(c.tls)}
+	l.left, l.leave = context.WithCancel(context.Background())
+	return l
+}
+
+func (l lines) url(path string) string { return "https://" + l.to + path }
+
+// during is a context that also ends when another server is gone to.
+func (l lines) during(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(l.left, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
 }
 
 func (l lines) closeIdle() {
@@ -104,7 +129,27 @@ func (c *Client) connections() lines {
 	return c.lines
 }
 
-func (c *Client) url(path string) string { return "https://" + c.Identity().Server + path }
+// ask sends a request to whoever leads. A server that does not is left.
+func (c *Client) ask(ctx context.Context, line func(lines) *http.Transport, method, path string, text []byte, reply any) error {
+	l := c.connections()
+	ctx, cancel := l.during(ctx)
+	defer cancel()
+	err := do(ctx, line(l), method, l.url(path), text, reply)
+	c.astray(l.to, err)
+	return err
+}
+
+// quickly sends q by the line for what is small.
+func (c *Client) quickly(ctx context.Context, path string, q, reply any) error {
+	text, err := json.Marshal(q)
+	if err != nil {
+		return err
+	}
+	return c.ask(ctx, quick, http.MethodPost, path, text, reply)
+}
+
+func quick(l lines) *http.Transport { return l.quick }
+func bulk(l lines) *http.Transport  { return l.bulk }
 
 // Run sends what waits and renews the certificate until ctx ends; then it lets
 // sessions say how they ended.
@@ -117,7 +162,9 @@ func (c *Client) Run(ctx context.Context) error {
 	close(c.stopping)
 	all.Wait()
 	c.guests.Wait()
-	c.connections().closeIdle()
+	l := c.connections()
+	l.leave()
+	l.closeIdle()
 	return nil
 }
 
@@ -129,47 +176,36 @@ func (c *Client) Report(ctx context.Context, _ string, s []agent.Status) error {
 	if !isClosed(c.announced) && slices.ContainsFunc(s, func(s agent.Status) bool { return s.Addr != "" }) {
 		return errUnannounced
 	}
-	err := post(ctx, c.connections().quick, c.url("/v1/report"), s, &done{})
+	err := c.quickly(ctx, "/v1/report", s, &done{})
 	c.noted(err)
 	return err
 }
 
 // Beat is agent.Control. One that could not be sent is replaced by the next.
 func (c *Client) Beat(_ string, b agent.Beat) {
-	select {
-	case <-c.beatsDue:
-	default:
-	}
-	select {
-	case c.beatsDue <- b:
-	default:
-	}
+	c.mu.Lock()
+	c.beat = b
+	c.mu.Unlock()
+	ring(c.beatDue)
 }
 
 // beatLimit is how long one may take. A connection on which one got lost is
 // given up: what is dead tells nobody so.
 const beatLimit = time.Second
 
+// sendBeats tells whoever leads that this host is there.
 func (c *Client) sendBeats(ctx context.Context) {
-	for {
-		var b agent.Beat
-		select {
-		case b = <-c.beatsDue:
-		case <-ctx.Done():
-			return
+	c.touch(ctx, c.beatDue, func(ctx context.Context, way http.RoundTripper, to string) error {
+		c.mu.Lock()
+		q := hostBeat{Beat: c.beat, Servers: sumOf(c.servers.Sealed)}
+		c.mu.Unlock()
+		var reply inOffice
+		err := post(ctx, way, "https://"+to+"/v1/beat", q, &reply)
+		if err == nil {
+			c.heardOf(reply)
 		}
-		limited, cancel := context.WithTimeout(ctx, beatLimit)
-		err := post(limited, c.connections().beat, c.url("/v1/beat"), b, &done{})
-		cancel()
-		if ctx.Err() != nil {
-			return
-		}
-		c.noted(err)
-		var refused *Refusal
-		if err != nil && !errors.As(err, &refused) {
-			c.redial()
-		}
-	}
+		return err
+	})
 }
 
 // returns is closed when a control plane that was away answers again.
@@ -177,14 +213,6 @@ func (c *Client) returns() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.back
-}
-
-// redial makes the next beat go by a new connection.
-func (c *Client) redial() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lines.beat.CloseIdleConnections()
-	c.lines.beat = newTransport(c.tls)
 }
 
 // Usage is agent.Control. When too many wait, this one is left out.
@@ -200,7 +228,7 @@ func (c *Client) sendUsage(ctx context.Context) {
 		select {
 		case b := <-c.usageDue:
 			limited, cancel := context.WithTimeout(ctx, bodyLimit)
-			_ = post(limited, c.connections().quick, c.url("/v1/usage"), b, &done{}) // a gap in a chart; that it is away others say
+			_ = c.quickly(limited, "/v1/usage", b, &done{}) // a gap in a chart; that it is away others say
 			cancel()
 		case <-ctx.Done():
 			return
@@ -218,7 +246,7 @@ func (c *Client) announce(ctx context.Context) {
 		if err != nil {
 			return &Refusal{Message: err.Error()} // the engine is away, and its agent says so
 		}
-		return post(limited, c.connections().quick, c.url("/v1/announce"), m.request(), &done{})
+		return c.quickly(limited, "/v1/announce", m.request(), &done{})
 	})
 }
 
@@ -226,6 +254,7 @@ func (c *Client) announce(ctx context.Context) {
 // it says whether it was done.
 func (c *Client) insist(stop <-chan struct{}, call func() error) bool {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		back := c.returns()
 		err := call()
 		if isClosed(stop) {
 			return err == nil
@@ -241,7 +270,7 @@ func (c *Client) insist(stop <-chan struct{}, call func() error) bool {
 		}
 		select {
 		case <-time.After(pause):
-		case <-c.returns():
+		case <-back:
 		case <-stop:
 			return false
 		}
@@ -281,10 +310,10 @@ func (c *Client) noted(err error) {
 	case "":
 		close(c.back)
 		c.back = make(chan struct{})
-		c.log.Info("connected with the control plane", "server", c.id.Server)
+		c.log.Info("connected with the control plane", "server", c.lines.to)
 	case "away":
-		c.log.Warn("the control plane does not answer; what runs goes on", "server", c.id.Server, "err", err)
+		c.log.Warn("the control plane does not answer; what runs goes on", "server", c.lines.to, "err", err)
 	default:
-		c.log.Error("the control plane does not know this host; what runs goes on. To join again: run here what paas hosts:add NAME prints, then restart the agent", "server", c.id.Server, "err", err)
+		c.log.Error("the control plane does not know this host; what runs goes on. To join again: run here what paas hosts:add NAME prints, then restart the agent", "server", c.lines.to, "err", err)
 	}
 }

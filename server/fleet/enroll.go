@@ -89,7 +89,7 @@ func Join(ctx context.Context, j Joining, m Machine) (Identity, error) {
 	}
 	id.Host, id.Name, id.SignKey, id.Certificate = reply.Host, reply.Name, reply.SignKey, reply.Certificate
 	id.Addr, id.Found = m.Addr, j.Found
-	return id, id.write(j.Dir)
+	return id, errors.Join(servers{Sealed: reply.Servers}.write(j.Dir), id.write(j.Dir))
 }
 
 // ErrImpostor is what an address answers that is not the control plane which
@@ -129,6 +129,8 @@ type Refusal struct {
 	Status  int    // of HTTP
 	ID      string // "forbidden"
 	Message string
+	Leader  string // of one that does not lead: who does, if it is known
+	Servers []byte // and the signed list of all
 }
 
 func (r *Refusal) Error() string { return r.Message }
@@ -167,5 +169,5 @@ func refusal(status int, body []byte) error {
 	if json.Unmarshal(body, &p) != nil || p.Message == "" {
 		p.Message = fmt.Sprintf("the control plane answered %d", status)
 	}
-	return &Refusal{Status: status, ID: p.ID, Message: p.Message}
+	return &Refusal{Status: status, ID: p.ID, Message: p.Message, Leader: p.Leader, Servers: p.Servers}
 }

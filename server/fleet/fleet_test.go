@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -110,6 +111,11 @@ type scene struct {
 	plane agent.Control
 	addr  string
 	stop  func()
+	srv   *fleet.Server
+
+	mine   bool         // it leads from each start on
+	epochs int64        // under the next of these
+	term   atomic.Int64 // epoch it leads under now
 }
 
 func newScene(t testing.TB, plane agent.Control, cfg fleet.Config) *scene {
@@ -122,16 +128,46 @@ func newScene(t testing.TB, plane agent.Control, cfg fleet.Config) *scene {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Epoch == nil {
-		cfg.Epoch = func() int64 { return 1 }
-	}
-	if cfg.Registry.URL == "" {
-		cfg.Registry.URL = "http://127.0.0.1:9"
-	}
-	s := &scene{t: t, auth: auth, hosts: newHosts(), cfg: cfg, plane: plane, addr: "127.0.0.1:0"}
-	s.start()
-	t.Cleanup(func() { s.stop() })
+	s := &scene{t: t, auth: auth, hosts: newHosts(), cfg: cfg, plane: plane, addr: "127.0.0.1:0", mine: true}
+	s.begin()
 	return s
+}
+
+// another is one more server of the same control plane, which does not lead.
+func (s *scene) another(plane agent.Control) *scene {
+	s.t.Helper()
+	o := &scene{t: s.t, auth: s.auth, hosts: s.hosts, cfg: s.cfg, plane: plane, addr: "127.0.0.1:0"}
+	o.begin()
+	return o
+}
+
+func (s *scene) begin() {
+	s.t.Helper()
+	s.cfg.Epoch = s.term.Load
+	if s.cfg.Registry.URL == "" {
+		s.cfg.Registry.URL = "http://127.0.0.1:9"
+	}
+	s.start()
+	s.t.Cleanup(func() { s.stop() })
+}
+
+// lead makes it the leader until the test ends or the function is called.
+func (s *scene) lead(epoch int64) (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	s.term.Store(epoch)
+	done := make(chan struct{})
+	srv := s.srv
+	go func() {
+		defer close(done)
+		_ = srv.Lead(ctx) // always nil
+	}()
+	end = sync.OnceFunc(func() {
+		s.term.Store(0)
+		cancel()
+		<-done
+	})
+	s.t.Cleanup(end)
+	return end
 }
 
 func (s *scene) start() {
@@ -142,9 +178,14 @@ func (s *scene) start() {
 		s.t.Fatal(err)
 	}
 	s.addr = srv.Addr().String()
+	s.srv = srv
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- srv.Run(ctx) }()
+	if s.mine {
+		s.epochs++
+		s.lead(s.epochs)
+	}
 	s.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := <-done; err != nil {

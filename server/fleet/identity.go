@@ -52,18 +52,6 @@ var (
 	errRemoved       = &server.Error{ID: server.ErrForbidden, Message: "This host was removed from the platform."}
 )
 
-// forHost serves a request of a host that is one.
-func (s *Server) forHost(serve func(w http.ResponseWriter, r *http.Request, host string)) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		host, err := s.identify(r)
-		if err != nil {
-			s.answer(w, r, nil, err)
-			return
-		}
-		serve(w, r, host)
-	}
-}
-
 // identify gives the host that a request comes from.
 func (s *Server) identify(r *http.Request) (string, error) {
 	leaf, err := s.certificateOf(r, time.Now())

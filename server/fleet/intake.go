@@ -15,24 +15,28 @@ var errNotYet = &server.Error{ID: server.ErrUnavailable, Message: "The control p
 // done is the answer when there is nothing to say.
 type done struct{}
 
-func (s *Server) beat(w http.ResponseWriter, r *http.Request, host string) {
-	var b agent.Beat
+// beat takes a sign of life, and tells the host of the servers when they are
+// others than it knows.
+func (s *term) beat(w http.ResponseWriter, r *http.Request, host string) {
+	var b hostBeat
 	err := read(w, r, maxJoin, &b)
 	if err == nil {
-		s.control.Beat(host, b)
+		s.control.Beat(host, b.Beat)
 	}
-	s.answer(w, r, done{}, err)
+	s.answer(w, r, s.leads(b.Servers), err)
 }
 
-func (s *Server) report(w http.ResponseWriter, r *http.Request, host string) {
+func (s *term) report(w http.ResponseWriter, r *http.Request, host string) {
 	var list few[agent.Status]
 	err := read(w, r, maxBody, &list)
 	if err == nil && len(list) > maxStatuses {
 		err = server.Errorf(server.ErrTooLarge, "A report has at most %d statuses.", maxStatuses)
 	}
 	if err == nil {
-		ctx, cancel := context.WithTimeout(r.Context(), bodyLimit)
+		ctx, cancel := s.whileLeading(r)
 		defer cancel()
+		ctx, done := context.WithTimeout(ctx, bodyLimit)
+		defer done()
 		err = s.control.Report(ctx, host, plainStatuses(list))
 	}
 	s.answer(w, r, done{}, err)
@@ -40,7 +44,7 @@ func (s *Server) report(w http.ResponseWriter, r *http.Request, host string) {
 
 // logs takes lines. Those of a batch that comes again are taken from where the
 // log ends.
-func (s *Server) logs(w http.ResponseWriter, r *http.Request, host string) {
+func (s *term) logs(w http.ResponseWriter, r *http.Request, host string) {
 	var b logBatch
 	err := read(w, r, maxBody, &b)
 	if err == nil && !s.known.ready(host) {
@@ -55,7 +59,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request, host string) {
 }
 
 // own gives the lines of the host's own instances; others are dropped.
-func (s *Server) own(host string, b logBatch) []agent.Line {
+func (s *term) own(host string, b logBatch) []agent.Line {
 	cursors := map[string]time.Time{}
 	lines := make([]agent.Line, 0, len(b.Lines))
 	for _, l := range b.Lines {
@@ -76,7 +80,7 @@ func (s *Server) own(host string, b logBatch) []agent.Line {
 	return lines
 }
 
-func (s *Server) cursor(w http.ResponseWriter, r *http.Request, host string) {
+func (s *term) cursor(w http.ResponseWriter, r *http.Request, host string) {
 	id := r.URL.Query().Get("instance")
 	if !s.known.ready(host) {
 		s.answer(w, r, nil, errNotYet)
@@ -89,7 +93,7 @@ func (s *Server) cursor(w http.ResponseWriter, r *http.Request, host string) {
 	s.answer(w, r, at, nil)
 }
 
-func (s *Server) usage(w http.ResponseWriter, r *http.Request, host string) {
+func (s *term) usage(w http.ResponseWriter, r *http.Request, host string) {
 	var b usageBatch
 	err := read(w, r, maxBody, &b)
 	if err == nil && timely(b.At, time.Now()) {

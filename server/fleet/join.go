@@ -43,7 +43,8 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*joinReply, erro
 	if err != nil {
 		return nil, err
 	}
-	return &joinReply{Host: id, Name: name, SignKey: s.auth.sign.Public().(ed25519.PublicKey), Certificate: cert.Raw}, nil
+	return &joinReply{Host: id, Name: name, SignKey: s.auth.sign.Public().(ed25519.PublicKey), Certificate: cert.Raw,
+		Servers: s.sealedServers(s.where().Servers)}, nil
 }
 
 // announceHost takes what an agent says of its machine when it begins.

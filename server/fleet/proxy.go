@@ -43,11 +43,17 @@ func NewProxy(c *Client, log *slog.Logger) (*Proxy, error) {
 	p := &Proxy{c: c, ln: ln}
 	onward := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.Scheme, r.Out.URL.Host = "https", c.Identity().Server
+			r.Out.URL.Scheme, r.Out.URL.Host = "https", c.connections().to
 			r.Out.Host = ""
 			r.Out.Header.Del("Authorization")
 		},
-		Transport:    bulkLine{c},
+		Transport: bulkLine{c},
+		ModifyResponse: func(a *http.Response) error {
+			if a.StatusCode == http.StatusMisdirectedRequest {
+				c.astray(a.Request.URL.Host, &Refusal{Status: a.StatusCode}) // the engine asks again
+			}
+			return nil
+		},
 		ErrorHandler: p.failed,
 		ErrorLog:     slog.NewLogLogger(log.Handler(), slog.LevelDebug), // readers that went away
 	}

@@ -42,7 +42,7 @@ func newPull(reg Registry, log *slog.Logger) (*httputil.ReverseProxy, error) {
 }
 
 // images lets a host pull what it runs, and nothing else.
-func (s *Server) images(w http.ResponseWriter, r *http.Request, host string) {
+func (s *term) images(w http.ResponseWriter, r *http.Request, host string) {
 	m := pullPath.FindStringSubmatch(r.URL.Path)
 	switch {
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:

@@ -11,12 +11,13 @@ import (
 
 // renewals keep the certificate good.
 func (c *Client) renewals(ctx context.Context) {
+	var renewed time.Time
 	for wait := time.Duration(0); ; {
 		asked := false // the control plane has refused the one there is
 		select {
 		case <-time.After(wait):
 		case <-c.renewDue:
-			asked = true
+			asked = time.Since(renewed) > renewPause // else it was refused by the one before
 		case <-ctx.Done():
 			return
 		}
@@ -28,7 +29,7 @@ func (c *Client) renewals(ctx context.Context) {
 		if err == nil {
 			err = c.renew(ctx)
 		}
-		wait = time.Minute
+		wait, renewed = time.Minute, time.Now()
 		if err != nil && ctx.Err() == nil {
 			c.log.Warn("renew this host's certificate; trying on", "err", err)
 			wait = 0
@@ -85,7 +86,8 @@ func (c *Client) renew(ctx context.Context) error {
 	c.become(id.next())
 	c.mu.Lock()
 	old := c.lines
-	c.lines = c.newLines() // the certificate is shown once, when a connection begins
+	c.lines = c.newLines(old.to) // the certificate is shown once, when a connection begins
+	c.lines.left, c.lines.leave = old.left, old.leave
 	c.mu.Unlock()
 	old.closeIdle()
 	c.log.Info("this host's key and certificate were renewed")
@@ -149,5 +151,5 @@ func (c *Client) as(ctx context.Context, id Identity, path string, q, reply any)
 	}
 	t := newTransport(config)
 	defer t.CloseIdleConnections()
-	return post(limited, t, c.url(path), q, reply)
+	return post(limited, t, c.connections().url(path), q, reply)
 }

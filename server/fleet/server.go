@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"sync/atomic"
 	"time"
 
 	"paas/scheduler/agent"
@@ -35,11 +36,13 @@ type Config struct {
 	Addr     string // to listen on; port 0 takes a free one
 	Registry Registry
 	// Epoch grows with each change of who leads, 0 while this process does not:
-	// then no sets are sent.
+	// then hosts are sent to whoever does.
 	Epoch func() int64
 	// Behind gives what is behind a door for other servers, nil while it is not
 	// there; without it there are no such doors.
 	Behind func(door string) http.Handler
+	// Where says which servers there are that hosts may go to; nil: this one alone.
+	Where func() Where
 	// CertificateLife is how long a host's certificate is good, 24 h when zero.
 	CertificateLife time.Duration
 	// JoinsPerMinute is how many tries one address has, 20 when zero.
@@ -72,15 +75,14 @@ type Server struct {
 	stop     context.CancelFunc // ends the streams
 	pull     *httputil.ReverseProxy
 	joins    *limiter
-	tells    *limiter // announcements, by host
-	opens    *limiter // streams, by host
-	known    *known
-	sessions *sessions
-	seq      sequence
-	messages counts // under way, by host
+	tells    *limiter             // announcements, by host
+	opens    *limiter             // streams, by host
+	term     atomic.Pointer[term] // while this process leads
+	messages counts               // under way, by host
 	reports  counts
 	pulls    counts
 	asks     counts
+	serverList
 }
 
 // New opens the listener.
@@ -100,7 +102,7 @@ func New(cfg Config, auth *Authority, control agent.Control, hosts Hosts, log *s
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{cfg: cfg, auth: auth, control: control, hosts: hosts, log: log, ln: newBounded(ln, cfg.MaxConns, cfg.MaxConnsPerAddr), stop: stop,
-		pull: pull, joins: newLimiter(cfg.JoinsPerMinute), tells: newLimiter(tellsPerMinute), opens: newLimiter(opensPerMinute), known: newKnown(), sessions: newSessions()}
+		pull: pull, joins: newLimiter(cfg.JoinsPerMinute), tells: newLimiter(tellsPerMinute), opens: newLimiter(opensPerMinute)}
 	s.doors = newDoors(auth, cfg.Epoch, cfg.Behind, log)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
@@ -163,7 +165,7 @@ func (s *Server) Run(ctx context.Context) error {
 }
 
 func (s *Server) routes() http.Handler {
-	message := func(serve func(http.ResponseWriter, *http.Request, string)) http.HandlerFunc {
+	message := func(serve func(*term, http.ResponseWriter, *http.Request, string)) http.HandlerFunc {
 		return s.within(&s.messages, maxMessages, serve)
 	}
 	mux := http.NewServeMux()
@@ -171,16 +173,16 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/join", s.join)
 	mux.HandleFunc("POST /v1/renew", s.renew)
 	mux.HandleFunc("POST /v1/rekey", s.rekey)
-	mux.HandleFunc("POST /v1/announce", message(s.announceHost))
-	mux.HandleFunc("POST /v1/beat", message(s.beat))
-	mux.HandleFunc("POST /v1/report", s.within(&s.reports, maxReports, s.report))
-	mux.HandleFunc("POST /v1/logs", message(s.logs))
-	mux.HandleFunc("GET /v1/cursor", s.within(&s.asks, maxAsks, s.cursor))
-	mux.HandleFunc("POST /v1/usage", message(s.usage))
-	mux.HandleFunc("GET /v1/assignments", s.opening(s.assignments)) // the newest one only
-	mux.HandleFunc("GET /v1/sessions", s.opening(s.offer))          // as above
-	mux.HandleFunc("POST /v1/sessions/{id}", s.forHost(s.session))  // those that were offered
-	mux.HandleFunc("/v2/", s.within(&s.pulls, maxPulls, s.images))
+	mux.HandleFunc("POST /v1/announce", s.forAny(s.announceHost))
+	mux.HandleFunc("POST /v1/beat", message((*term).beat))
+	mux.HandleFunc("POST /v1/report", s.within(&s.reports, maxReports, (*term).report))
+	mux.HandleFunc("POST /v1/logs", message((*term).logs))
+	mux.HandleFunc("GET /v1/cursor", s.within(&s.asks, maxAsks, (*term).cursor))
+	mux.HandleFunc("POST /v1/usage", message((*term).usage))
+	mux.HandleFunc("GET /v1/assignments", s.opening((*term).assignments)) // the newest one only
+	mux.HandleFunc("GET /v1/sessions", s.opening((*term).offer))          // as above
+	mux.HandleFunc("POST /v1/sessions/{id}", s.forHost((*term).session))  // those that were offered
+	mux.HandleFunc("/v2/", s.within(&s.pulls, maxPulls, (*term).images))
 	return mux
 }
 

@@ -91,8 +91,8 @@ func (s *sessions) take(id, host string) *pending {
 }
 
 // offer streams to a host the sessions that people want there.
-func (s *Server) offer(w http.ResponseWriter, r *http.Request, host string) {
-	ctx, cancel := context.WithCancel(r.Context())
+func (s *term) offer(w http.ResponseWriter, r *http.Request, host string) {
+	ctx, cancel := s.whileLeading(r)
 	defer cancel()
 	s.seq.replace("sessions "+host, cancel)
 	out := newStream(w)
@@ -133,7 +133,7 @@ func refuse(list <-chan agent.Session) {
 }
 
 // present announces one session and sees to it that it is not left waiting.
-func (s *Server) present(ctx context.Context, out *stream, host string, se agent.Session, waits *sync.WaitGroup) error {
+func (s *term) present(ctx context.Context, out *stream, host string, se agent.Session, waits *sync.WaitGroup) error {
 	id := uuid.NewString()
 	text, err := json.Marshal(offered{ID: id, Instance: se.Instance, Kind: se.Kind, Command: byteStrings(se.Command),
 		Env: byteMap(se.Env), TTY: se.TTY, Port: se.Port, Input: se.IO.In != nil})
@@ -171,8 +171,8 @@ func byteMap(m map[string]string) map[string][]byte {
 	return out
 }
 
-// session carries one session, for as long as it takes.
-func (s *Server) session(w http.ResponseWriter, r *http.Request, host string) {
+// session carries one session, for as long as it takes: it needs no leader.
+func (s *term) session(w http.ResponseWriter, r *http.Request, host string) {
 	p := s.sessions.take(r.PathValue("id"), host)
 	if p == nil {
 		s.answer(w, r, nil, server.Errorf(server.ErrNotFound, "There is no such session any more."))

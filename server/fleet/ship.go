@@ -43,7 +43,7 @@ func (c *Client) ship(b logBatch) {
 		defer cancel()
 		ctx, stop := c.whileRunning(ctx)
 		defer stop()
-		err = do(ctx, c.connections().bulk, http.MethodPost, c.url("/v1/logs"), text, &done{})
+		err = c.ask(ctx, bulk, http.MethodPost, "/v1/logs", text, &done{})
 		b.Again = true // it may have been taken although the answer was lost
 		return err
 	})
@@ -75,7 +75,7 @@ func (c *Client) LogCursor(instance string) (at time.Time) {
 		defer cancel()
 		ctx, stop := c.whileRunning(ctx)
 		defer stop()
-		return do(ctx, c.connections().quick, http.MethodGet, c.url("/v1/cursor?instance="+url.QueryEscape(instance)), nil, &at)
+		return c.ask(ctx, quick, http.MethodGet, "/v1/cursor?instance="+url.QueryEscape(instance), nil, &at)
 	})
 	return at
 }

@@ -59,7 +59,7 @@ func (c *Client) dial(ctx context.Context, o offered) (*visit, error) {
 	body, w := io.Pipe()
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx)) // the agent's last words still go through
 	v := newVisit(w)
-	r, err := http.NewRequestWithContext(life, http.MethodPost, c.url("/v1/sessions/"+url.PathEscape(o.ID)), body)
+	r, err := http.NewRequestWithContext(life, http.MethodPost, c.connections().url("/v1/sessions/"+url.PathEscape(o.ID)), body)
 	if err != nil {
 		cancel()
 		return nil, err

@@ -83,14 +83,17 @@ func (c *Client) pass(ctx context.Context, sealed <-chan []byte, out chan<- []ag
 
 // accept checks a set and keeps it.
 func (c *Client) accept(sealed []byte) ([]agent.Assignment, error) {
-	s, err := c.open(sealed)
+	c.mu.Lock()
+	least := c.heard
+	c.mu.Unlock()
+	list, err := c.open(sealed, least)
 	if err != nil {
 		return nil, err
 	}
 	if err := writeWhole(c.lastSet(), sealed); err != nil {
 		c.log.Warn("keep the newest set of assignments; it is followed all the same", "err", err)
 	}
-	return s, nil
+	return list, nil
 }
 
 // remembered is the set of before the restart.
@@ -100,7 +103,7 @@ func (c *Client) remembered() ([]agent.Assignment, error) {
 		return nil, fmt.Errorf("the control plane does not answer, and there is no earlier set: %w", err)
 	}
 	c.log.Warn("the control plane does not answer; running what it last said")
-	list, err := c.open(sealed)
+	list, err := c.open(sealed, 0)
 	for i := range list {
 		list[i].Revive = true // after a reboot nobody else starts it again
 	}
@@ -108,8 +111,8 @@ func (c *Client) remembered() ([]agent.Assignment, error) {
 }
 
 // open checks that a set is the control plane's, for this host, and none that
-// was overtaken.
-func (c *Client) open(sealed []byte) ([]agent.Assignment, error) {
+// was overtaken, by another or by a leader of at least that epoch.
+func (c *Client) open(sealed []byte, least int64) ([]agent.Assignment, error) {
 	id := c.Identity()
 	s, err := unseal(id.SignKey, sealed)
 	if err != nil {
@@ -120,6 +123,9 @@ func (c *Client) open(sealed []byte) ([]agent.Assignment, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if s.Epoch < least {
+		return nil, fmt.Errorf("the set of assignments is of a server that leads no more: its epoch is %d, and another has led under %d", s.Epoch, least)
+	}
 	if s.Epoch < c.last.epoch || s.Epoch == c.last.epoch && s.Seq < c.last.seq {
 		return nil, fmt.Errorf("the set of assignments is an old one: epoch %d number %d, and the newest was epoch %d number %d. If the control plane was restored from a backup, remove %s and start the agent again",
 			s.Epoch, s.Seq, c.last.epoch, c.last.seq, c.lastSet())
@@ -146,7 +152,7 @@ func (c *Client) localImage(ref string) string {
 // or take fails. Empty ones only say that the other end is there.
 func (c *Client) follow(ctx context.Context, path string, limit uint32, take func([]byte) error) {
 	for pause := 100 * time.Millisecond; ctx.Err() == nil; {
-		began := time.Now()
+		began, back := time.Now(), c.returns()
 		open, err := c.stream(ctx, path, limit, take)
 		if ctx.Err() != nil {
 			return
@@ -159,7 +165,7 @@ func (c *Client) follow(ctx context.Context, path string, limit uint32, take fun
 		}
 		select {
 		case <-time.After(pause):
-		case <-c.returns():
+		case <-back:
 		case <-ctx.Done():
 		}
 		pause = min(2*pause, 2*time.Second)
@@ -170,22 +176,26 @@ var errQuiet = errors.New("the control plane has said nothing for too long")
 
 // stream is one connection of follow; open says whether it came to be.
 func (c *Client) stream(ctx context.Context, path string, limit uint32, take func([]byte) error) (open bool, err error) {
+	l := c.connections()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	defer context.AfterFunc(l.left, func() { cancel(context.Canceled) })()
 	quiet := time.AfterFunc(quietLimit, func() { cancel(errQuiet) })
 	defer quiet.Stop()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url(path), nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, l.url(path), nil)
 	if err != nil {
 		return false, err
 	}
-	answer, err := c.connections().streams.RoundTrip(r)
+	answer, err := l.streams.RoundTrip(r)
 	if err != nil {
 		return false, cause(ctx, err)
 	}
 	defer answer.Body.Close()
 	if answer.StatusCode != http.StatusOK {
 		body, _ := io.ReadAll(io.LimitReader(answer.Body, maxJoin)) // the status says enough
-		return false, refusal(answer.StatusCode, body)
+		err := refusal(answer.StatusCode, body)
+		c.astray(l.to, err)
+		return false, err
 	}
 	c.noted(nil)
 	for {

@@ -11,10 +11,7 @@
 package fleet
 
 import (
-	"crypto/ed25519"
 	"encoding/binary"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -52,19 +49,19 @@ type joinRequest struct {
 	Findings few[server.Finding] `json:"findings,omitempty"`
 }
 
-// joinReply is its answer, and without Host, Name and SignKey that of
-// POST /v1/renew.
+// joinReply is its answer, and only with Certificate that of POST /v1/renew.
 type joinReply struct {
 	Host        string `json:"host,omitempty"`
 	Name        string `json:"name,omitempty"`
 	SignKey     []byte `json:"sign_key,omitempty"` // Ed25519, by which sets are signed
+	Servers     []byte `json:"servers,omitempty"`  // the signed list of them, if there are several
 	Certificate []byte `json:"certificate"`        // DER
 }
 
 // set is what a host is to run, as it is signed.
 type set struct {
 	Epoch       int64        `json:"epoch"`
-	Seq         int64        `json:"seq"` // grows within an epoch
+	Seq         int64        `json:"seq"` // grows within an epoch, which one process has
 	Host        string       `json:"host"`
 	Assignments []assignment `json:"assignments"`
 }
@@ -159,39 +156,25 @@ type usageBatch struct {
 	Usage few[agent.Usage] `json:"usage"`
 }
 
-// problem is the body of an answer that is no success.
+// hostBeat is POST /v1/beat.
+type hostBeat struct {
+	agent.Beat
+	Servers string `json:"servers,omitempty"` // sumOf the list the host has
+}
+
+// inOffice is what a server answers that leads.
+type inOffice struct {
+	Epoch   int64  `json:"epoch"`
+	Servers []byte `json:"servers,omitempty"` // the signed list, when the other end has another
+}
+
+// problem is the body of an answer that is no success. A server that does not
+// lead says in it who does, and who else there is.
 type problem struct {
 	ID      string `json:"id"`
 	Message string `json:"message"`
-}
-
-// signedPrefix keeps a signature from being good for anything else.
-const signedPrefix = "paas assignments 1\x00"
-
-// seal signs a set: the signature and then the JSON.
-func seal(key ed25519.PrivateKey, s set) ([]byte, error) {
-	text, err := json.Marshal(s)
-	if err != nil {
-		return nil, err
-	}
-	return append(ed25519.Sign(key, append([]byte(signedPrefix), text...)), text...), nil
-}
-
-var errSignature = errors.New("the set of assignments is not signed by the control plane that this host joined")
-
-// unseal checks who signed a set and reads it.
-func unseal(key ed25519.PublicKey, sealed []byte) (s set, err error) {
-	if len(sealed) < ed25519.SignatureSize {
-		return s, errSignature
-	}
-	sig, text := sealed[:ed25519.SignatureSize], sealed[ed25519.SignatureSize:]
-	if len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, append([]byte(signedPrefix), text...), sig) {
-		return s, errSignature
-	}
-	if err := json.Unmarshal(text, &s); err != nil {
-		return s, fmt.Errorf("read a set of assignments: %w", err)
-	}
-	return s, nil
+	Leader  string `json:"leader,omitempty"`
+	Servers []byte `json:"servers,omitempty"`
 }
 
 // writeFrame writes one frame of a stream: its length in four bytes, and it.

@@ -176,7 +176,7 @@ func TestManyHostsReportAtOnce(t *testing.T) {
 					}
 					list = append(list, agent.Status{ID: p.Instance.ID, State: state, Addr: "10.0.0.1:1"})
 				}
-				changes, err := w.Report(w.ctx, h, list)
+				changes, err := w.Report(w.ctx, h, 0, list)
 				if err != nil {
 					t.Error(err)
 				}

@@ -44,7 +44,7 @@ func (h *house) up() {
 	h.must(err)
 	for _, in := range list {
 		if in.HostID != "" && in.State == "assigned" {
-			_, err := h.Report(h.ctx, in.HostID, []agent.Status{{ID: in.ID, State: agent.Up, Addr: "10.91.1.2:1"}})
+			_, err := h.Report(h.ctx, in.HostID, 0, []agent.Status{{ID: in.ID, State: agent.Up, Addr: "10.91.1.2:1"}})
 			h.must(err)
 		}
 	}

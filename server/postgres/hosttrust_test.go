@@ -33,13 +33,13 @@ func TestHostSpeaksForItsOwnAddress(t *testing.T) {
 	}
 	h.sql(`update instances set host_id = '` + id + `' where id = '` + instance + `'`)
 	for _, addr := range []string{"10.91.0.5:5432", "169.254.169.254:80", "metadata:80", "10.91.1.30:80"} {
-		_, err := h.Report(h.ctx, id, []agent.Status{{ID: instance, State: agent.Starting, Addr: addr}})
+		_, err := h.Report(h.ctx, id, 0, []agent.Status{{ID: instance, State: agent.Starting, Addr: addr}})
 		h.must(err)
 		if list, err := h.Instances(h.ctx, h.app.ID); err != nil || list[0].Addr != "" {
 			t.Errorf("%+v %v", list, err)
 		}
 	}
-	_, err := h.Report(h.ctx, id, []agent.Status{{ID: instance, State: agent.Up, Addr: "10.91.0.5:5432"}})
+	_, err := h.Report(h.ctx, id, 0, []agent.Status{{ID: instance, State: agent.Up, Addr: "10.91.0.5:5432"}})
 	h.must(err)
 	list, err := h.Instances(h.ctx, h.app.ID)
 	h.must(err)

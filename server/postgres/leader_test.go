@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
+	"paas/scheduler/agent"
 	"paas/server"
 )
 
@@ -146,4 +149,33 @@ func TestLeaseAndClocks(t *testing.T) {
 	if err := w.RenewLease(w.ctx, server.LeaderLease, "a", second+1, time.Second); !errors.Is(err, server.ErrLost) {
 		t.Errorf("what was let go of is renewed: %v", err)
 	}
+}
+
+// What a host tells a former leader is not stored; it tells the next.
+func TestReportToAFormerLeader(t *testing.T) {
+	w := newWorld(t, time.Minute)
+	first, err := w.TakeLease(w.ctx, server.LeaderLease, "a", time.Hour)
+	w.must(err)
+	report := func(epoch int64) error {
+		_, err := w.Report(w.ctx, w.host.ID, epoch, []agent.Status{{ID: uuid.NewString(), State: agent.Up}})
+		return err
+	}
+	w.must(report(first))
+	w.must(w.DropLease(w.ctx, server.LeaderLease, "a", first))
+	second, err := w.TakeLease(w.ctx, server.LeaderLease, "b", time.Hour)
+	w.must(err)
+	if err := report(first); !errors.Is(err, server.ErrLost) {
+		t.Errorf("it is stored: %v", err)
+	}
+	w.must(report(second))
+	// Many at once, of which one is of the past: only that one is refused.
+	var all sync.WaitGroup
+	for i := range 20 {
+		all.Go(func() {
+			if err := report(second - int64(i%10/9)); (err != nil) != (i%10 == 9) {
+				t.Errorf("report %d: %v", i, err)
+			}
+		})
+	}
+	all.Wait()
 }

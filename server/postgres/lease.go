@@ -48,8 +48,18 @@ func leads(ctx context.Context, tx pgx.Tx, epoch int64) error {
 	if epoch == 0 {
 		return nil
 	}
+	return sameEpoch(ctx, tx, epoch, leaseEpoch+` for share`)
+}
+
+// leaseEpoch reads under which epoch the lease is held. A process that is
+// stopped in the midst of the transaction, or cut off, keeps neither the lease
+// nor what it has locked: the next leader is there within seconds.
+const leaseEpoch = `select epoch, set_config('idle_in_transaction_session_timeout', '3000', true) from leases where name = $1`
+
+func sameEpoch(ctx context.Context, tx pgx.Tx, epoch int64, sql string) error {
 	var now int64
-	err := tx.QueryRow(ctx, `select epoch from leases where name = $1 for share`, server.LeaderLease).Scan(&now)
+	var limit string
+	err := tx.QueryRow(ctx, sql, server.LeaderLease).Scan(&now, &limit)
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && now != epoch {
 		return fmt.Errorf("epoch %d: %w", epoch, server.ErrLost)
 	}

@@ -66,7 +66,7 @@ func TestLossLeavesTheRouter(t *testing.T) {
 	list, err := h.Instances(h.ctx, h.app.ID)
 	h.must(err)
 	for _, in := range list {
-		_, err := h.Report(h.ctx, in.HostID, []agent.Status{{ID: in.ID, State: agent.Up, Addr: "10.91.1.2:1"}})
+		_, err := h.Report(h.ctx, in.HostID, 0, []agent.Status{{ID: in.ID, State: agent.Up, Addr: "10.91.1.2:1"}})
 		h.must(err)
 	}
 	for table := range tables {
@@ -84,7 +84,7 @@ func TestLossLeavesTheRouter(t *testing.T) {
 	out := time.Since(began)
 	h.until("replacement", func() bool { return h.spread(ids[1]) == "there 2 elsewhere 0" })
 	t.Logf("out of the router %s after the last beat, replaced after %s, of a lease of 600ms", out.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
-	_, err = h.Report(h.ctx, ids[0], []agent.Status{{ID: list[0].ID, State: agent.Up, Addr: fmt.Sprint("10.91.1.2:", 2)}})
+	_, err = h.Report(h.ctx, ids[0], 0, []agent.Status{{ID: list[0].ID, State: agent.Up, Addr: fmt.Sprint("10.91.1.2:", 2)}})
 	h.must(err) // what the host says of what is no more its own changes nothing
 	if got := h.spread(ids[0]); got != "there 0 elsewhere 2" {
 		t.Errorf("after its report: %s", got)

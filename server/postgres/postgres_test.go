@@ -318,7 +318,7 @@ func (w *world) start() string {
 
 func (w *world) report(id string, s agent.State) []server.Transition {
 	w.t.Helper()
-	ts, err := w.Report(w.ctx, w.host.ID, []agent.Status{{ID: id, State: s, Addr: "10.0.0.2:8080", Reason: "because", ExitCode: 3}})
+	ts, err := w.Report(w.ctx, w.host.ID, 0, []agent.Status{{ID: id, State: s, Addr: "10.0.0.2:8080", Reason: "because", ExitCode: 3}})
 	w.must(err)
 	return ts
 }
@@ -344,7 +344,7 @@ func TestReportsFollowTheTable(t *testing.T) {
 	if ts := w.report(uuid.NewString(), agent.Up); len(ts) != 0 {
 		t.Errorf("a report of an unknown instance changed %+v", ts)
 	}
-	if ts, err := w.Report(w.ctx, uuid.NewString(), []agent.Status{{ID: id, State: agent.Crashed}}); err != nil || len(ts) != 0 {
+	if ts, err := w.Report(w.ctx, uuid.NewString(), 0, []agent.Status{{ID: id, State: agent.Crashed}}); err != nil || len(ts) != 0 {
 		t.Errorf("another host's report changed %+v (%v)", ts, err)
 	}
 }

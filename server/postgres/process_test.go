@@ -58,7 +58,7 @@ func (w *world) running(states ...agent.State) string {
 	list, err := w.Instances(w.ctx, w.app.ID)
 	w.must(err)
 	for _, s := range states {
-		_, err = w.Report(w.ctx, w.host.ID, []agent.Status{{ID: list[0].ID, State: s, Addr: "10.0.0.2:80"}})
+		_, err = w.Report(w.ctx, w.host.ID, 0, []agent.Status{{ID: list[0].ID, State: s, Addr: "10.0.0.2:80"}})
 		w.must(err)
 	}
 	return list[0].ID
@@ -70,7 +70,7 @@ func TestStopIsTold(t *testing.T) {
 	id := w.running(agent.Starting, agent.Up)
 	report := func(s agent.Status) []server.Transition {
 		s.ID = id
-		changes, err := w.Report(w.ctx, w.host.ID, []agent.Status{s})
+		changes, err := w.Report(w.ctx, w.host.ID, 0, []agent.Status{s})
 		w.must(err)
 		return changes
 	}
@@ -118,7 +118,7 @@ func TestRestartForgivesCrashes(t *testing.T) {
 		list, err := w.Instances(w.ctx, w.app.ID)
 		w.must(err)
 		id = list[0].ID
-		_, err = w.Report(w.ctx, w.host.ID, []agent.Status{{ID: id, State: agent.Starting}, {ID: id, State: agent.Crashed, Reason: "x"}})
+		_, err = w.Report(w.ctx, w.host.ID, 0, []agent.Status{{ID: id, State: agent.Starting}, {ID: id, State: agent.Crashed, Reason: "x"}})
 		w.must(err)
 	}
 	n, err := w.Replace(w.ctx, w.app.ID, "web", w.user.Email)

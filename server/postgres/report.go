@@ -10,10 +10,11 @@ import (
 	"paas/server"
 )
 
-// reported is what one host says.
+// reported is what one host says, to a leader under an epoch; 0: whoever.
 type reported struct {
-	host string
-	list []agent.Status
+	host  string
+	epoch int64
+	list  []agent.Status
 }
 
 // reportRound is how many statuses go into one transaction.
@@ -21,12 +22,13 @@ const reportRound = 1000
 
 // Report stores what a host observed: the state table says which report may
 // follow which state; anything else is an echo of the past and changes nothing.
-// What hosts report at the same time is one transaction.
-func (s *Store) Report(ctx context.Context, hostID string, reports []agent.Status) ([]server.Transition, error) {
+// What hosts report at the same time is one transaction. An epoch that is not 0
+// must be the leader's: what a former one was told, hosts tell the next.
+func (s *Store) Report(ctx context.Context, hostID string, epoch int64, reports []agent.Status) ([]server.Transition, error) {
 	if len(reports) == 0 {
 		return nil, nil
 	}
-	return s.reports.ask(ctx, reported{hostID, reports})
+	return s.reports.ask(ctx, reported{hostID, epoch, reports})
 }
 
 func (s *Store) report(ctx context.Context, round []reported) (out [][]server.Transition, err error) {
@@ -34,6 +36,9 @@ func (s *Store) report(ctx context.Context, round []reported) (out [][]server.Tr
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		rd = &reportRun{addrs: map[string]string{}, instances: map[string]*server.Instance{}, written: map[string]*server.Instance{},
 			apps: map[string]bool{}, hosts: map[string]bool{}, moved: map[string]bool{}, up: map[string]bool{}}
+		if err := stillLead(ctx, tx, round); err != nil {
+			return err
+		}
 		if err := rd.read(ctx, tx, round); err != nil {
 			return err
 		}
@@ -60,6 +65,23 @@ func (s *Store) report(ctx context.Context, round []reported) (out [][]server.Tr
 		}
 	}
 	return out, nil
+}
+
+// stillLead checks the epochs of a round, which are one but at a change of
+// leader. It holds no lock on the lease: reports may follow one another without
+// a gap, and the leader must get to renew it.
+func stillLead(ctx context.Context, tx pgx.Tx, round []reported) error {
+	var asked int64
+	for _, r := range round {
+		if r.epoch == 0 || r.epoch == asked {
+			continue
+		}
+		if err := sameEpoch(ctx, tx, r.epoch, leaseEpoch); err != nil {
+			return err
+		}
+		asked = r.epoch
+	}
+	return nil
 }
 
 // reportOnce is of a one-off, whose run goes with it: one transaction each.

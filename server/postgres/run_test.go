@@ -61,7 +61,7 @@ func (w *world) placed() {
 
 func (w *world) say(s agent.Status) string {
 	w.t.Helper()
-	ts, err := w.Report(w.ctx, w.host.ID, []agent.Status{s})
+	ts, err := w.Report(w.ctx, w.host.ID, 0, []agent.Status{s})
 	w.must(err)
 	if len(ts) == 0 {
 		return ""

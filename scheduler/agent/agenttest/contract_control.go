@@ -113,7 +113,7 @@ func alike(got, want []agent.Assignment) bool {
 func reportsAreTaken(t *testing.T, w *wire) {
 	w.own(t, "1")
 	// A control plane may want to know the machine first: what is said before is said again.
-	sayAgain(t, w, agent.Status{ID: "1", State: agent.Starting})
+	sayAgain(t, w, agent.Status{ID: "1", State: agent.Starting, Addr: "10.0.0.1:80"})
 	w.plane.Refuse(1)
 	s := agent.Status{ID: "1", State: agent.Crashed, Addr: "10.0.0.1:80", ExitCode: 137, OOM: true, Reason: "why", Platform: true, Notes: "a\nb", Halted: true, At: time.Now().Round(0)}
 	if err := w.agent.Report(t.Context(), w.host, []agent.Status{s}); err == nil {
