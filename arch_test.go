@@ -31,6 +31,7 @@ func mayImport() map[string][]string {
 		"builder":                {},
 		"builder/buildkit":       {"builder"},
 		"router":                 {},
+		"router/door":            {"router"},
 		"scheduler":              {},
 		"scheduler/agent":        {"scheduler"},
 		"scheduler/agent/docker": {"scheduler", "scheduler/agent"},
@@ -52,7 +53,7 @@ func mayImport() map[string][]string {
 		"server/terminal": adapter,
 		"web":             append([]string{"server/terminal"}, adapter...),
 
-		"cmd/paas":         {"builder/...", "router", "scheduler/...", "server/...", "migrations", "web"},
+		"cmd/paas":         {"builder/...", "router", "router/door", "scheduler/...", "server/...", "migrations", "web"},
 		"cmd/paas/cluster": {}, // tests only
 		"cmd/paas/faults":  {}, // tests only
 		"bench/report":     {},

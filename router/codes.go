@@ -92,10 +92,13 @@ func routerStarting() failure {
 }
 
 // Failures outside of any app: they have no code and no log line.
-func noSuchApp(domain string) failure {
+func (c *Config) noSuchApp() failure {
 	text := "There is no app at this address."
-	if domain != "" {
-		text += " Apps of this platform live under " + domain + "."
+	switch {
+	case c.Unknown != "":
+		text = c.Unknown
+	case c.Domain != "":
+		text += " Apps of this platform live under " + c.Domain + "."
 	}
 	return failure{status: http.StatusNotFound, title: "No such app", text: text}
 }

@@ -3,16 +3,19 @@ package router
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"time"
 )
 
-// Config says where a router listens and what it allows. Only HTTPAddr is
-// required.
+// Config says where a router listens and what it allows. Only HTTPAddr or
+// Listener is required.
 type Config struct {
 	ID string // names this router in Watch and Ack; "router" when empty
 
-	HTTPAddr  string // "host:port"; ":0" picks a free port, see Addr
+	HTTPAddr string // "host:port"; ":0" picks a free port, see Addr
+	// Listener is served instead of HTTPAddr, and closed by the router.
+	Listener  net.Listener
 	HTTPSAddr string // optional; needs CertFile and KeyFile
 	CertFile  string // PEM chain; read again when the file changes
 	KeyFile   string // PEM key of CertFile
@@ -24,6 +27,9 @@ type Config struct {
 	// Domain is the base domain of the apps ("apps.example.com"). It appears
 	// in texts only; routing goes by Table alone.
 	Domain string
+	// Unknown is said of a host name that no route has; the standard text when
+	// empty.
+	Unknown string
 
 	// PlatformHost is the one host name that goes to Fallback instead of an
 	// app. Without a Fallback it is an unknown host like any other.
@@ -126,7 +132,7 @@ func (c *Config) prepare() error {
 	if err := c.Limits.validate(); err != nil {
 		return err
 	}
-	if c.HTTPAddr == "" {
+	if c.HTTPAddr == "" && c.Listener == nil {
 		return errors.New("HTTPAddr is empty")
 	}
 	if c.HTTPSAddr != "" && (c.CertFile == "" || c.KeyFile == "") {

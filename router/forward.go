@@ -230,7 +230,7 @@ func (x *exchange) whyFailed(err error) failure {
 	case x.in.Context().Err() != nil:
 		return failureOf("H27")
 	case errors.As(err, &none) && none.code == "":
-		return noSuchApp(x.router.cfg.Domain)
+		return x.router.cfg.noSuchApp()
 	case errors.As(err, &none):
 		return failureOf(none.code)
 	case errors.As(err, &refused):

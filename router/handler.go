@@ -54,7 +54,7 @@ func (r *Router) serveHTTP(w http.ResponseWriter, req *http.Request) {
 		r.turnAway(w, req, routerStarting(), nil, id)
 		return
 	case rt == nil:
-		r.turnAway(w, req, noSuchApp(r.cfg.Domain), nil, id)
+		r.turnAway(w, req, r.cfg.noSuchApp(), nil, id)
 		return
 	}
 	x := r.newExchange(w, req, rt, host, id)

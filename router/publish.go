@@ -73,7 +73,7 @@ func (r *Router) keepSnapshot() {
 	if r.cfg.SnapshotFile == "" || swap == r.kept {
 		return
 	}
-	if err := writeSnapshot(r.cfg.SnapshotFile, t); err != nil {
+	if err := WriteSnapshot(r.cfg.SnapshotFile, t); err != nil {
 		r.log.Error("routing snapshot not kept; a restart would serve an older table", "version", t.Version, "err", err)
 		return
 	}

@@ -86,10 +86,12 @@ func (r *Router) newServer() *http.Server {
 	}
 }
 
-func (r *Router) listen() error {
-	l, err := net.Listen("tcp", r.cfg.HTTPAddr)
-	if err != nil {
-		return fmt.Errorf("listen for HTTP on %s: %w", r.cfg.HTTPAddr, err)
+func (r *Router) listen() (err error) {
+	l := r.cfg.Listener
+	if l == nil {
+		if l, err = net.Listen("tcp", r.cfg.HTTPAddr); err != nil {
+			return fmt.Errorf("listen for HTTP on %s: %w", r.cfg.HTTPAddr, err)
+		}
 	}
 	r.plain = plainListener{newSlotListener(l, r.cfg.Limits.MaxConns), r.cfg.Limits}
 	if r.cfg.HTTPSAddr == "" {

@@ -11,26 +11,33 @@ import (
 
 // readSnapshot gives the table kept in file; ok is false when there is none.
 func readSnapshot(file string) (t Table, ok bool, err error) {
-	b, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return t, false, nil
-	}
-	if err != nil {
-		return t, false, fmt.Errorf("read routing snapshot: %w", err)
-	}
-	if err := json.Unmarshal(b, &t); err != nil {
-		return Table{}, false, fmt.Errorf("parse routing snapshot %s: %w", file, err)
-	}
-	if t.Version <= 0 {
+	ok, err = ReadSnapshot(file, &t)
+	if ok && t.Version <= 0 {
 		return Table{}, false, fmt.Errorf("parse routing snapshot %s: it holds no table", file)
 	}
-	return t, true, nil
+	return t, ok, err
 }
 
-// writeSnapshot replaces file as a whole: after a crash at any point it holds
-// either the old table or the new one.
-func writeSnapshot(file string, t Table) error {
-	b, err := json.Marshal(t)
+// ReadSnapshot reads what WriteSnapshot kept into v; ok is false when there is
+// nothing.
+func ReadSnapshot(file string, v any) (ok bool, err error) {
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read routing snapshot: %w", err)
+	}
+	if err := json.Unmarshal(b, v); err != nil {
+		return false, fmt.Errorf("parse routing snapshot %s: %w", file, err)
+	}
+	return true, nil
+}
+
+// WriteSnapshot replaces file as a whole by v as JSON: after a crash at any point
+// it holds either the old or the new.
+func WriteSnapshot(file string, v any) error {
+	b, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("encode routing snapshot: %w", err)
 	}

@@ -27,6 +27,8 @@ type ControlConfig struct {
 	// Epoch is of the leader's lease while this process holds it, else 0: then
 	// no report is taken. Nil: none is asked for.
 	Epoch func() int64
+	// Placed hears which apps have something on a host; nil: nobody asks.
+	Placed func(host string, apps map[string]bool)
 }
 
 const (
@@ -106,9 +108,9 @@ func (c *Control) assignments(ctx context.Context, host string) ([]agent.Assignm
 		return nil, err
 	}
 	set := make([]agent.Assignment, 0, len(placed))
-	used := map[string]bool{}
+	used, apps := map[string]bool{}, map[string]bool{}
 	for _, pl := range placed {
-		used[pl.Release.ID] = true
+		used[pl.Release.ID], apps[pl.Instance.AppID] = true, true
 		a, err := c.assignment(pl)
 		if err != nil {
 			return nil, err
@@ -116,6 +118,9 @@ func (c *Control) assignments(ctx context.Context, host string) ([]agent.Assignm
 		set = append(set, a)
 	}
 	c.keep(host, used)
+	if c.cfg.Placed != nil {
+		c.cfg.Placed(host, apps)
+	}
 	return set, nil
 }
 

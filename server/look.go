@@ -74,16 +74,18 @@ func setOf(ids []string) map[string]bool {
 // plan hands out the routes of apps and plans one after the other, each with what
 // those before it take of the hosts.
 func (r *Reconciler) plan(ctx context.Context, ids []string, snaps []Snapshot) (plans []AppPlan) {
-	routes, there := make(map[string][]router.Route, len(ids)), map[string]bool{}
+	routes, links, there := make(map[string][]router.Route, len(ids)), make(map[string][]string, len(ids)), map[string]bool{}
 	for _, id := range ids {
-		routes[id] = nil
+		routes[id], links[id] = nil, nil
 	}
 	for i := range snaps {
 		snaps[i].State.Hosts = r.book.hosts
 		there[snaps[i].App.ID] = true
 		routes[snaps[i].App.ID] = r.routes(ctx, snaps[i])
+		links[snaps[i].App.ID] = snaps[i].Links
 	}
 	r.traffic.SetApps(routes)
+	r.traffic.SetLinks(links)
 	for _, id := range ids {
 		if !there[id] {
 			r.pages.forget(id)

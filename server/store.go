@@ -37,6 +37,7 @@ type Store interface {
 	RunStore
 	AccessStore
 	DomainStore
+	AppLinkStore
 	AppAdminStore
 	CronStore
 	DrainStore
@@ -200,6 +201,7 @@ type Snapshot struct {
 	Ports    map[string]int    // by release
 	Formed   map[string]int    // wanted by type
 	Domains  []string          // host names people gave the app
+	Links    []string          // apps that it reaches from inside
 	Crashing bool              // no web instance is up, and some have crashed
 	// Settled is how long until the next of the hosts that settle takes new
 	// instances; 0: none does.

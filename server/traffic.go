@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"paas/router"
 )
@@ -26,6 +27,7 @@ type Traffic struct {
 	// unsettled are those that somebody may wait for: not every router has
 	// acknowledged them yet, or they have left.
 	unsettled map[string]bool
+	doors     doors // of hosts, for apps that reach each other
 }
 
 type sighting struct {
@@ -45,7 +47,7 @@ type routerState struct {
 // NewTraffic makes the hub; it publishes nothing before Loaded.
 func NewTraffic(bell *Bell) *Traffic {
 	return &Traffic{bell: bell, apps: map[string][]router.Route{},
-		routers: map[string]*routerState{}, seen: map[string]sighting{}, unsettled: map[string]bool{}}
+		routers: map[string]*routerState{}, seen: map[string]sighting{}, unsettled: map[string]bool{}, doors: newDoors()}
 }
 
 // A version is the epoch of who leads, in the upper bits, and a count: so it grows
@@ -68,6 +70,7 @@ func (t *Traffic) Begin(epoch int64) {
 	for _, r := range t.routers {
 		r.acked, r.busy = 0, nil
 	}
+	t.doors.begin()
 }
 
 // TableName is a version as people read it: which term, and which table of it.
@@ -101,6 +104,7 @@ func (t *Traffic) SetApps(apps map[string][]router.Route) {
 	}
 	if changed {
 		t.publish()
+		t.tellCallers(apps)
 	}
 }
 
@@ -152,6 +156,7 @@ func (t *Traffic) Loaded() {
 		t.coming(id, routes)
 	}
 	t.publish()
+	t.tellAllDoors()
 }
 
 // next is the version of the table that goes out next.
@@ -296,7 +301,7 @@ func (t *Traffic) quiet(targetID string) bool {
 			return false
 		}
 	}
-	return true
+	return t.doors.quiet(targetID, time.Now())
 }
 
 // Serving says that every router serves from a table that holds the target.

@@ -15,7 +15,7 @@ import (
 
 func (c *cli) adminCommands() []*cobra.Command {
 	all := c.maintenanceCommands()
-	for _, group := range [][]*cobra.Command{c.ownerCommands(), c.settingCommands(), c.domainCommands()} {
+	for _, group := range [][]*cobra.Command{c.ownerCommands(), c.settingCommands(), c.domainCommands(), c.linkCommands()} {
 		all = append(all, group...)
 	}
 	return all

@@ -37,6 +37,8 @@ func examples() map[string]string {
 		"hosts:keep":            "paas hosts:keep host-2 --cpu 0.5 --memory 1G",
 		"hosts:label":           "paas hosts:label host-2 zone=b\npaas hosts:label host-2 --unset zone",
 		"join":                  "paas join https://paas.example.com paasjoin_…",
+		"links:add":             "paas links:add billing -a shop",
+		"links:remove":          "paas links:remove billing -a shop\npaas links:remove shop --incoming -a billing",
 		"local":                 "paas local\npaas local web\npaas local web=1 worker=2 -p 3000",
 		"login":                 "paas login paas.example.com:2222",
 		"logs":                  "paas logs --tail\npaas logs -n 500 --dyno web.1\npaas logs --source paas --process-type worker\npaas logs --grep timeout --since 2h",

@@ -14,7 +14,7 @@ type topic struct {
 
 func topics() []topic {
 	return []topic{
-		{"apps", "Apps", []string{"apps", "open", "domains", "maintenance", "access", "invitations", "audit", "events"}},
+		{"apps", "Apps", []string{"apps", "open", "domains", "links", "maintenance", "access", "invitations", "audit", "events"}},
 		{"deploy", "Deploying", []string{"git", "builds", "deploys", "releases", "rollback", "cancel"}},
 		{"config", "Configuration", []string{"config", "files"}},
 		{"run", "Processes", []string{"ps", "run", "runs", "cron", "local", "formation", "why", "constraints"}},

@@ -284,13 +284,13 @@ func (h *house) openControl(context.Context) error {
 	h.control = server.NewControl(server.ControlConfig{
 		Image:   func(appID, digest string) string { return h.images.addr + "/" + appID + "@" + digest },
 		Subnets: h.s.pool, SubnetBits: subnetBits, BootTimeout: h.s.bootTimeout, Grace: h.s.stopTimeout, Epoch: h.fleet.leader.Epoch,
-		Host: func(app string) string { return app + "." + h.s.domain }, Meter: h.meter,
+		Host: func(app string) string { return app + "." + h.s.domain }, Meter: h.meter, Placed: h.traffic.Place,
 	}, h.store, h.keyring, h.bell, h.sessions, h.logs, h.log)
 	return h.openFleet(h.control)
 }
 
 func (h *house) openAgent(context.Context) (err error) {
-	h.runtime, err = docker.New(docker.Config{Socket: "unix://" + h.s.docker, Cluster: h.data.cluster, FilesDir: filesDir(h.data.cluster), EgressAllow: h.s.fleet.egressNets,
+	h.runtime, err = docker.New(docker.Config{Socket: "unix://" + h.s.docker, Cluster: h.data.cluster, FilesDir: filesDir(h.data.cluster), EgressAllow: h.s.fleet.egressNets, Doors: doorPorts(),
 		RegistryAuth: map[string]docker.Credentials{h.images.addr: {User: h.images.auth.User, Password: h.images.auth.Password}}}, h.log)
 	if err != nil {
 		return err
@@ -327,7 +327,12 @@ func (h *house) agent(ctx context.Context, control *server.Control) error {
 			return nil
 		}
 	}
-	a, err := agent.New(agent.Config{Host: host.ID, LogRate: h.s.logRate << 10, LogBurst: 2 * h.s.logRate << 10}, control, h.runtime, h.log)
+	doors, err := newDoors(host.ID, h.data.join("router", "links.json"), h.traffic, h.log)
+	if err != nil {
+		return err
+	}
+	h.services.run("linked apps", doors.Run)
+	a, err := agent.New(agent.Config{Host: host.ID, LogRate: h.s.logRate << 10, LogBurst: 2 * h.s.logRate << 10}, doored{control, doors}, h.runtime, h.log)
 	if err != nil {
 		return err
 	}

@@ -24,8 +24,9 @@ func verbs() map[string]verb {
 		"dashboard": {flags: "print"},
 		"logs":      {flags: "dyno dyno-name grep ignore-case level num process-type regex since source tail until"},
 		"ps:copy":   {flags: "dyno"}, "ps:exec": {flags: "dyno no-tty"}, "ps:wait": {flags: "timeout type"},
-		"metrics":  {flags: "points since until"},
-		"releases": page, "releases:info": {flags: "shell show-secrets"},
+		"links:remove": {flags: "incoming"},
+		"metrics":      {flags: "points since until"},
+		"releases":     page, "releases:info": {flags: "shell show-secrets"},
 		"run": {flags: runs + " detached"}, "run:detached": {flags: runs}, "run:inside": {flags: runs}, "runs": {flags: "num type"},
 	}
 	for _, plain := range []string{
@@ -34,7 +35,7 @@ func verbs() map[string]verb {
 		"authorizations", "authorizations:info", "authorizations:revoke", "builds:info",
 		"config:apply", "config:unstage", "constraints", "cron", "cron:resume", "cron:run", "cron:suspend",
 		"deploys:cancel", "deploys:info", "deploys:output", "domains", "domains:add", "domains:clear", "domains:remove",
-		"drains", "drains:add", "drains:remove", "files", "files:get", "files:unset", "hosts", "hosts:cordon", "hosts:info", "hosts:uncordon", "keys", "keys:remove",
+		"drains", "drains:add", "drains:remove", "files", "files:get", "files:unset", "hosts", "hosts:cordon", "hosts:info", "hosts:uncordon", "keys", "keys:remove", "links", "links:add",
 		"maintenance", "maintenance:off", "maintenance:on", "master-key", "master-key:rotate", "ps", "ps:restart", "ps:scale", "ps:stop", "ps:type",
 		"releases:diff", "releases:output", "releases:retry", "rollback", "version", "whoami", "why",
 	} {

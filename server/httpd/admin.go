@@ -16,6 +16,7 @@ import (
 // AppAdmin changes what an app is: its name, owner, domains, maintenance, lock and settings.
 type AppAdmin interface {
 	AppDomains
+	Linking
 	ChangeApp(ctx context.Context, actor server.Actor, app string, c server.AppChange) (server.App, error)
 	TransferApp(ctx context.Context, actor server.Actor, app, recipient string, keep bool) (server.App, error)
 	AppSummary(ctx context.Context, actor server.Actor, app string) (server.AppSummary, error)
@@ -44,6 +45,7 @@ func (s *Server) adminRoutes(r chi.Router) {
 	r.Delete("/domains", s.quick(s.clearDomains))
 	r.Get("/domains/{domain}", s.quick(s.domain))
 	r.Delete("/domains/{domain}", s.quick(s.removeDomain))
+	s.linkRoutes(r)
 }
 
 func (s *Server) changeApp(w http.ResponseWriter, r *http.Request) error {

@@ -78,6 +78,9 @@ func (s *Store) GiveApp(ctx context.Context, appID, to, actor string, keep bool)
 		if err := event(ctx, tx, appID, "", actor, "app.transferred", before+" to "+after.OwnerEmail); err != nil {
 			return err
 		}
+		if err := dropLinks(ctx, tx, appID, to, actor); err != nil {
+			return err
+		}
 		return touch(ctx, tx, appID)
 	})
 	if violates(err) == "account_is_there" {

@@ -70,7 +70,7 @@ type formed struct {
 func (s *Store) snapshots(ctx context.Context, tx pgx.Tx, ids []string) ([]server.Snapshot, error) {
 	rd := snapshotRows{releases: map[string]server.Release{}, rolling: map[string]string{}}
 	var placed []instanceRow
-	var domains [][2]string
+	var domains, links [][2]string
 	b := &pgx.Batch{}
 	queueMany(b, &rd.apps, scanSnapshotApp, appColumns+`, p.placement`+appTables+`where p.id = any($1::uuid[]) order by p.id`, ids)
 	var releases []server.Release
@@ -81,6 +81,7 @@ func (s *Store) snapshots(ctx context.Context, tx pgx.Tx, ids []string) ([]serve
 	queueMany(b, &rd.formations, scanFormed, `select app_id::text, type, size, quantity from formations where app_id = any($1::uuid[]) order by type`, ids)
 	queueMany(b, &placed, scanInstanceRow, instanceRowQuery, ids)
 	queueMany(b, &domains, scanPair, `select app_id::text, hostname from domains where app_id = any($1::uuid[]) order by hostname`, ids)
+	queueMany(b, &links, scanPair, `select app_id::text, target_id::text from links where app_id = any($1::uuid[]) order by target_id`, ids)
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
@@ -104,6 +105,11 @@ func (s *Store) snapshots(ctx context.Context, tx pgx.Tx, ids []string) ([]serve
 	for _, d := range domains {
 		if snap := byID[d[0]]; snap != nil {
 			snap.Domains = append(snap.Domains, d[1])
+		}
+	}
+	for _, l := range links {
+		if snap := byID[l[0]]; snap != nil {
+			snap.Links = append(snap.Links, l[1])
 		}
 	}
 	return rd.apps, nil

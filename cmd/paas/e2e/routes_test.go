@@ -101,6 +101,7 @@ func bodies() map[string]string {
 		"PATCH /apps/{app}/crons/{cron}": `{"suspended":true}`,
 		"POST /apps/{app}/dynos":         `{"command":"true"}`,
 		"POST /apps/{app}/domains":       `{"hostname":"www.access.example.com"}`,
+		"POST /apps/{app}/links":         `{"target":"nobody"}`,
 		"POST /apps/{app}/log-drains":    `{"url":"https://logs.example.com/"}`,
 		"POST /apps/{app}/transfer":      `{"recipient":"routes-viewer@example.com"}`,
 		"POST /apps/{app}/collaborators": `{"user":"x@example.com"}`,

@@ -3,6 +3,7 @@ package docker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -24,29 +25,48 @@ var errElsewhere = errors.New("the engine's networks are not in the network name
 // Without iptables, or the right to use it, it says so once and apps run on.
 type firewall struct {
 	cluster string
-	allow   []netip.Prefix
 	log     *slog.Logger
 
 	every   time.Duration
-	lock    chan struct{} // held while the tables are read and written
-	checked time.Time     // guarded by lock, as all below
-	told    string        // the last complaint
+	lock    chan struct{}     // held while the tables are read and written
+	checked time.Time         // guarded by lock, as all below
+	told    map[string]string // the last complaint by what it means
 	tables  []*table
 }
 
-// table is the filter table of one family.
+// table is one table of one family.
 type table struct {
-	tool   iptables
-	family family
+	tool  iptables
+	rules func() chains // as they have to be now
+	there func() bool
+	harm  string // what it means when they do not stand
 	// wanted and stood are what was asked for and how the tool printed it
 	// afterwards: while neither has changed the rules stand.
 	wanted, stood string
 }
 
-func newFirewall(cluster string, allow []netip.Prefix, log *slog.Logger) *firewall {
-	return &firewall{every: firewallEvery, cluster: cluster, allow: allow, log: log, lock: make(chan struct{}, 1), tables: []*table{
-		{tool: "iptables", family: v4}, {tool: "ip6tables", family: v6},
-	}}
+// chains are those of one cluster in one table.
+type chains interface {
+	restore() string // input of iptables-restore that makes them anew, in one step
+	// jumps lead to them from the table's own chains.
+	jumps(lines []string) [][]string
+	mine(lines []string) string // the lines of a listing that name them
+}
+
+func newFirewall(cluster string, allow []netip.Prefix, doors DoorPorts, log *slog.Logger) *firewall {
+	w := &firewall{every: firewallEvery, cluster: cluster, log: log, told: map[string]string{}, lock: make(chan struct{}, 1)}
+	for _, f := range []struct {
+		family
+		tool string
+	}{{v4, "iptables"}, {v6, "ip6tables"}} {
+		w.tables = append(w.tables, &table{tool: iptables{f.tool, "filter"}, there: f.there, harm: "apps are not kept from reaching this host and private networks",
+			rules: func() chains { return newRules(cluster, f.family, allow, nameservers(), doors) }})
+	}
+	if doors.wanted() {
+		w.tables = append(w.tables, &table{tool: iptables{"iptables", "nat"}, there: v4.there, harm: "apps do not reach the apps they are linked with",
+			rules: func() chains { return newDoorRules(cluster, doors) }})
+	}
+	return w
 }
 
 // ensure makes the rules stand. It is called before a container starts and
@@ -67,51 +87,59 @@ func (w *firewall) ensure(ctx context.Context, starting bool) {
 		err = errElsewhere
 	case err == nil && !here:
 		return // nothing to protect from; the first start looks again
-	case err == nil:
-		err = w.apply(ctx)
+	}
+	failed := map[string]error{}
+	for _, t := range w.tables {
+		failed[t.harm] = err
+	}
+	if err == nil {
+		failed = w.apply(ctx)
 	}
 	if ctx.Err() != nil {
 		return
 	}
 	w.checked = time.Now()
-	w.complain(err)
+	w.complain(failed)
 }
 
-func (w *firewall) apply(ctx context.Context) error {
-	var errs []error
+// apply gives what failed, by what it means.
+func (w *firewall) apply(ctx context.Context) map[string]error {
+	failed := map[string]error{}
 	for _, t := range w.tables {
-		if !t.family.there() {
+		if !t.there() {
 			continue
 		}
-		repaired, err := t.apply(ctx, newRules(w.cluster, t.family, w.allow, nameservers()))
+		repaired, err := t.apply(ctx, t.rules())
 		if repaired && err == nil {
-			w.log.Warn("the firewall rules of the apps were gone or changed; they stand again", "tool", string(t.tool))
+			w.log.Warn("the firewall rules of the apps were gone or changed; they stand again", "tool", t.tool.tool, "table", t.tool.table)
 		}
-		errs = append(errs, err)
+		failed[t.harm] = errors.Join(failed[t.harm], err)
 	}
-	return errors.Join(errs...)
+	return failed
 }
 
 // complain says each trouble once.
-func (w *firewall) complain(err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
+func (w *firewall) complain(failed map[string]error) {
+	for harm, err := range failed {
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if text != "" && text != w.told[harm] {
+			w.log.Warn(harm+"; they run on. See: paas doctor", "err", err)
+		}
+		w.told[harm] = text
 	}
-	if text != "" && text != w.told {
-		w.log.Warn("apps are not kept from reaching this host and private networks; they run on. See: paas doctor", "err", err)
-	}
-	w.told = text
 }
 
 // apply brings the table to the rules; repaired says that they stood before.
-func (t *table) apply(ctx context.Context, r rules) (repaired bool, err error) {
+func (t *table) apply(ctx context.Context, r chains) (repaired bool, err error) {
 	lines, err := t.tool.list(ctx)
 	if err != nil {
 		return false, err
 	}
-	parent := forwardParent(lines)
-	want := parent + "\n" + r.restore()
+	jumps := r.jumps(lines)
+	want := fmt.Sprint(jumps) + "\n" + r.restore()
 	if have := r.mine(lines); have != "" && have == t.stood && want == t.wanted {
 		return false, nil
 	}
@@ -119,7 +147,7 @@ func (t *table) apply(ctx context.Context, r rules) (repaired bool, err error) {
 	if err := t.tool.restore(ctx, r.restore()); err != nil {
 		return false, err
 	}
-	for _, jump := range r.jumps(parent) {
+	for _, jump := range jumps {
 		if err := t.tool.insertOnce(ctx, jump); err != nil {
 			return false, err
 		}

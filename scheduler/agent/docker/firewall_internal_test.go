@@ -14,7 +14,7 @@ import (
 
 func TestRules(t *testing.T) {
 	dns := []netip.Addr{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("fd00::2")}
-	r := newRules("one", v4, []netip.Prefix{netip.MustParsePrefix("10.7.0.9/16"), netip.MustParsePrefix("10.8.0.1/32"), netip.MustParsePrefix("fd00::/8")}, dns)
+	r := newRules("one", v4, []netip.Prefix{netip.MustParsePrefix("10.7.0.9/16"), netip.MustParsePrefix("10.8.0.1/32"), netip.MustParsePrefix("fd00::/8")}, dns, DoorPorts{HTTP: 32080, Names: 32053})
 	text := r.restore()
 	for _, want := range []string{
 		"*filter\n:" + r.input + " - [0:0]\n:" + r.forward + " - [0:0]\n",
@@ -24,6 +24,7 @@ func TestRules(t *testing.T) {
 		"-A " + r.forward + " -d 169.254.0.0/16 -j REJECT --reject-with icmp-admin-prohibited\n",
 		"-A " + r.forward + " -d 168.63.129.16/32 -j REJECT --reject-with icmp-admin-prohibited\n",
 		"-A " + r.input + " -j REJECT --reject-with icmp-admin-prohibited\n",
+		"-A " + r.input + " -p tcp -m tcp --dport 32080 -m addrtype --dst-type LOCAL --limit-iface-in -j RETURN\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("lacks %q:\n%s", want, text)
@@ -35,10 +36,10 @@ func TestRules(t *testing.T) {
 	if strings.Contains(text, "fd00") {
 		t.Errorf("IPv6 among IPv4:\n%s", text)
 	}
-	if text := newRules("one", v6, nil, dns).restore(); !strings.Contains(text, "-d fd00::2/128 -p tcp") || !strings.Contains(text, "-d ::/0 -j REJECT --reject-with icmp6-adm-prohibited") {
+	if text := newRules("one", v6, nil, dns, DoorPorts{HTTP: 32080, Names: 32053}).restore(); !strings.Contains(text, "-d fd00::2/128 -p tcp") || !strings.Contains(text, "-d ::/0 -j REJECT --reject-with icmp6-adm-prohibited") {
 		t.Error(text)
 	}
-	other := newRules("two", v4, nil, nil)
+	other := newRules("two", v4, nil, nil, DoorPorts{})
 	if other.bridges == r.bridges || other.input == r.input {
 		t.Errorf("two clusters share %s, %s", r.bridges, r.input)
 	}
@@ -71,18 +72,32 @@ func TestRulesAreRemovedInOrder(t *testing.T) {
 	}
 }
 
+// The host's own ports are nobody's door: what is led away is named exactly.
+func TestDoorRules(t *testing.T) {
+	r := newDoorRules("one", DoorPorts{HTTP: 32080, Names: 32053})
+	for _, want := range []string{"*nat\n:" + r.chain + " - [0:0]\n", "--dport 53 -m string", "--to-ports 32053\n",
+		"-p tcp -m tcp --dport 80 -m addrtype --dst-type LOCAL --limit-iface-in -j REDIRECT --to-ports 32080\n"} {
+		if text := r.restore(); !strings.Contains(text, want) {
+			t.Errorf("lacks %q:\n%s", want, text)
+		}
+	}
+	if w := newFirewall("one", nil, DoorPorts{}, slog.Default()); len(w.tables) != 2 {
+		t.Errorf("without doors there are %d tables", len(w.tables))
+	}
+}
+
 // Without the tool it is said once, and nothing fails.
 func TestFirewallWithoutTool(t *testing.T) {
 	var said bytes.Buffer
-	w := newFirewall("one", nil, slog.New(slog.NewTextHandler(&said, nil)))
+	w := newFirewall("one", nil, DoorPorts{HTTP: 32080, Names: 32053}, slog.New(slog.NewTextHandler(&said, nil)))
 	w.every = 0
 	for _, table := range w.tables {
-		table.tool = "paas-no-such-tool"
+		table.tool.tool = "paas-no-such-tool"
 	}
 	for range 3 {
 		w.complain(w.apply(context.Background()))
 	}
-	if n := strings.Count(said.String(), "is not installed"); n < 1 || strings.Count(said.String(), "\n") != 1 {
+	if n := strings.Count(said.String(), "is not installed"); n < 1 || strings.Count(said.String(), "\n") != 2 {
 		t.Errorf("said %d times:\n%s", n, &said)
 	}
 	w.ensure(context.Background(), true) // no bridge of this cluster is here

@@ -62,19 +62,23 @@ type rules struct {
 	tag, bridges   string // "abcd", "paasabcd+"
 	input, forward string // our chains
 	dns            []netip.Addr
+	doors          DoorPorts
 	allow          []netip.Prefix
 	closed         []string
 	prohibited     string // how a packet is refused
 	hostBits       string // of a single address
 }
 
-func newRules(cluster string, f family, allow []netip.Prefix, dns []netip.Addr) rules {
+func newRules(cluster string, f family, allow []netip.Prefix, dns []netip.Addr, doors DoorPorts) rules {
 	tag := clusterTag(cluster)
 	r := rules{tag: tag, bridges: bridgePrefix(cluster) + "+", closed: f.closed(), prohibited: "icmp-admin-prohibited", hostBits: "/32"}
 	if f == v6 {
 		r.prohibited, r.hostBits = "icmp6-adm-prohibited", "/128"
 	}
 	r.input, r.forward = chainName(tag, "IN"), chainName(tag, "FWD")
+	if f == v4 {
+		r.doors = doors
+	}
 	for _, a := range dns {
 		if a.Is4() == (f == v4) {
 			r.dns = append(r.dns, a)
@@ -90,8 +94,7 @@ func newRules(cluster string, f family, allow []netip.Prefix, dns []netip.Addr) 
 
 func chainName(tag, what string) string { return "PAAS-" + tag + "-" + what }
 
-// restore is the input of iptables-restore that makes both chains anew, in one
-// step. Packets come here from the bridges only.
+// Packets come to these chains from the bridges only.
 func (r rules) restore() string {
 	var b strings.Builder
 	line := func(s ...string) { b.WriteString(strings.Join(s, " ") + "\n") }
@@ -114,6 +117,10 @@ func (r rules) restore() string {
 			}
 		}
 	}
+	if r.doors.wanted() {
+		line("-A", r.input, "-p udp -m udp --dport", r.doors.names(), ownAddress, "-j RETURN")
+		line("-A", r.input, "-p tcp -m tcp --dport", r.doors.http(), ownAddress, "-j RETURN")
+	}
 	line("-A", r.input, "-j REJECT --reject-with", r.prohibited)
 	// Within one bridge: an app's own. Between two the engine's isolation
 	// drops it further down.
@@ -125,19 +132,20 @@ func (r rules) restore() string {
 	return b.String()
 }
 
-// jumps lead from the table's own chains to ours.
-func (r rules) jumps(parent string) [][]string {
+func (r rules) jumps(lines []string) [][]string {
 	return [][]string{
 		{"INPUT", "-i", r.bridges, "-j", r.input},
-		{parent, "-i", r.bridges, "-j", r.forward},
+		{forwardParent(lines), "-i", r.bridges, "-j", r.forward},
 	}
 }
 
-// mine are the lines that name our chains.
-func (r rules) mine(lines []string) string {
+func (r rules) mine(lines []string) string { return naming(lines, r.input, r.forward) }
+
+// naming are the lines that name one of the chains.
+func naming(lines []string, chains ...string) string {
 	var out []string
 	for _, l := range lines {
-		if strings.Contains(l, r.input) || strings.Contains(l, r.forward) {
+		if slices.ContainsFunc(chains, func(c string) bool { return strings.Contains(l, c) }) {
 			out = append(out, l)
 		}
 	}

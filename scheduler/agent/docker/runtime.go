@@ -48,6 +48,8 @@ type Config struct {
 	// EgressAllow are networks that apps may reach although they are private;
 	// see firewall.go for what is closed to them.
 	EgressAllow []netip.Prefix
+	// Doors are the ports behind which apps reach the apps they are linked with.
+	Doors DoorPorts
 
 	// CallTimeout is the deadline of a quick call, 5 s when zero.
 	CallTimeout time.Duration
@@ -107,7 +109,7 @@ func New(cfg Config, log *slog.Logger) (*Runtime, error) {
 	}
 	return &Runtime{
 		cfg: cfg, cli: cli, log: log, files: kept, port: anyPort,
-		wall:        newFirewall(cfg.Cluster, cfg.EgressAllow, log),
+		wall:        newFirewall(cfg.Cluster, cfg.EgressAllow, cfg.Doors, log),
 		negotiating: make(chan struct{}, 1),
 		netting:     make(chan struct{}, 1),
 		readers:     map[string]*reading{},

@@ -42,6 +42,7 @@ type Fake struct {
 	apps     []*app
 	hosts    []server.HostRow
 	drill    *server.Drill
+	links    []server.Link
 }
 
 type app struct {

@@ -45,6 +45,10 @@ func tool(mode string, args []string) bool {
 		log.Printf("ending with %s", args[0])
 		n, _ := strconv.Atoi(args[0])
 		os.Exit(n)
+	case "ask": // URL TEXT [HOST]
+		ask(args[0], args[1], strings.Join(args[2:], ""))
+	case "load": // URL SECONDS
+		load(args[0], args[1])
 	case "cat":
 		io.Copy(os.Stdout, os.Stdin)
 	case "sum": // of its input

@@ -1,0 +1,93 @@
+package server
+
+import (
+	"testing"
+	"time"
+
+	"paas/router"
+)
+
+// linked is a hub where app "a" reaches "b", with something of both on host h1 and
+// of "b" alone on h2.
+func linked(t *testing.T) (tr *Traffic, h1 <-chan router.Links, edge <-chan router.Table) {
+	tr = NewTraffic(NewBell())
+	edge = tr.Watch(t.Context(), "edge")
+	h1 = tr.WatchLinks(t.Context(), "h1")
+	tr.Place("h1", map[string]bool{"a": true, "b": true})
+	tr.Place("h2", map[string]bool{"b": true})
+	tr.SetApps(map[string][]router.Route{"a": routes("a", "a1"), "b": routes("b", "b1")})
+	tr.SetLinks(map[string][]string{"a": {"b"}, "b": nil})
+	select {
+	case l := <-h1:
+		t.Fatalf("doors were told before all apps were known: %+v", l)
+	default:
+	}
+	tr.Loaded()
+	return tr, h1, edge
+}
+
+func (t *Traffic) ackAll(edge router.Table, links router.Links, busy map[string]int) {
+	t.Ack(router.Ack{Router: "edge", Version: edge.Version})
+	t.AckLinks(router.Ack{Router: "h1", Version: links.Version, Busy: busy})
+}
+
+func TestDoorsOfCallersOnly(t *testing.T) {
+	tr, h1, _ := linked(t)
+	l := <-h1
+	if len(l.Apps) != 1 || l.Apps[0].AppID != "a" || len(l.Apps[0].Routes) != 1 || l.Apps[0].Routes[0].Host != "b.internal" || l.Apps[0].Routes[0].Targets[0].ID != "b1" {
+		t.Fatalf("told %+v", l)
+	}
+	h2 := tr.WatchLinks(t.Context(), "h2")
+	if l := <-h2; len(l.Apps) != 0 {
+		t.Fatalf("a host without a caller was told %+v", l)
+	}
+	// Where the caller comes to be is told at once; a new name is the name.
+	tr.Place("h2", map[string]bool{"a": true, "b": true})
+	if l := <-h2; len(l.Apps) != 1 {
+		t.Fatalf("told %+v", l)
+	}
+	tr.SetApp("b", routes("renamed", "b1"))
+	if l := <-h1; l.Apps[0].Routes[0].Host != "renamed.internal" {
+		t.Fatalf("told %+v", l)
+	}
+	tr.SetLinks(map[string][]string{"a": nil})
+	if l := <-h1; len(l.Apps) != 0 {
+		t.Fatalf("told of a link that is no more: %+v", l)
+	}
+	tr.SetLinks(map[string][]string{"a": {"b"}})
+	<-h1
+	tr.Keep([]string{"a"})
+	if l := <-h1; len(l.Apps) != 0 {
+		t.Fatalf("told of an app that is no more: %+v", l)
+	}
+}
+
+// An instance is stopped only when no door leads to it any more, none has a
+// request under way to it, and no longer than a door is heard of.
+func TestQuietNeedsTheDoorsAck(t *testing.T) {
+	tr, h1, edge := linked(t)
+	tr.ackAll(<-edge, <-h1, nil)
+	tr.SetApp("b", routes("b", "b2"))
+	table, links := <-edge, <-h1
+	tr.Ack(router.Ack{Router: "edge", Version: table.Version})
+	if tr.Quiet("b1") {
+		t.Fatal("quiet before the door has let go of it")
+	}
+	tr.ackAll(table, links, map[string]int{"b1": 1})
+	if tr.Quiet("b1") {
+		t.Fatal("quiet with a request under way")
+	}
+	tr.ackAll(table, links, nil)
+	if !tr.Quiet("b1") || tr.Quiet("b2") {
+		t.Fatal("not quiet, or what serves is")
+	}
+	tr.SetApp("b", routes("b", "b3"))
+	<-h1
+	tr.Ack(router.Ack{Router: "edge", Version: (<-edge).Version})
+	tr.mu.Lock()
+	tr.doors.hosts["h1"].heard = time.Now().Add(-doorLease - time.Second)
+	tr.mu.Unlock()
+	if !tr.Quiet("b2") {
+		t.Fatal("a host that is not heard of is waited for")
+	}
+}
