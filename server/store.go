@@ -48,6 +48,7 @@ type Store interface {
 	HostAdminStore
 	FleetStore
 	DrillStore
+	MoveStore
 	LeaseStore
 	ServerStore
 }

@@ -33,7 +33,7 @@ var phrases = map[string]string{
 	"drain.added": "added the drain", "drain.removed": "removed the drain",
 	"formation.scaled": "scaled", "identity.linked": "linked an identity",
 	"instance.complete": "saw the end of", "instance.crashed": "saw the crash of", "instance.down": "took down", "instance.lost": "lost", "instance.starting": "began to start",
-	"instance.stop": "stopped", "instance.stopping": "began to stop", "instance.up": "brought up", "instances.restart": "restarted",
+	"instance.moved": "moved", "instance.stop": "stopped", "instance.stopping": "began to stop", "instance.up": "brought up", "instances.restart": "restarted",
 	"invitation.accepted": "accepted the invitation of", "invitation.created": "invited", "invitation.revoked": "withdrew the invitation of",
 	"key.added": "added the key", "key.removed": "removed the key", "maintenance.off": "ended maintenance", "maintenance.on": "began maintenance",
 	"master-key.rotated": "rotated the master key:", "passkey.added": "added the passkey", "passkey.removed": "removed the passkey",

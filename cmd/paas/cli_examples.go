@@ -36,6 +36,8 @@ func examples() map[string]string {
 		"hosts:drain":           "paas hosts:drain host-2\npaas hosts:drain host-2 --deadline 10m",
 		"hosts:keep":            "paas hosts:keep host-2 --cpu 0.5 --memory 1G",
 		"hosts:label":           "paas hosts:label host-2 zone=b\npaas hosts:label host-2 --unset zone",
+		"hosts:rebalance":       "paas hosts:rebalance --dry-run\npaas hosts:rebalance\npaas hosts:rebalance -a shop",
+		"hosts:upgrade":         "paas hosts:upgrade host-2 host-3\npaas hosts:upgrade --all --deadline 10m",
 		"join":                  "paas join https://paas.example.com paasjoin_…",
 		"links:add":             "paas links:add billing -a shop",
 		"links:remove":          "paas links:remove billing -a shop\npaas links:remove shop --incoming -a billing",

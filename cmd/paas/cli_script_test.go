@@ -63,6 +63,21 @@ func TestScripts(t *testing.T) {
 					h.Dynos = []server.HostDyno{{App: "shop", Type: "web", Ordinal: 2, State: "up", Release: 2, Size: "Standard-1X"}}
 				})
 			},
+			"boot": func(ts *testscript.TestScript, _ bool, args []string) {
+				platform(ts).SetHost(args[0], func(h *server.HostRow) { h.Boot = args[1] })
+			},
+			"await": func(ts *testscript.TestScript, _ bool, args []string) {
+				for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // another program changes it
+					found := false
+					platform(ts).SetHost(args[0], func(h *server.HostRow) { found = string(h.State) == args[1] })
+					if found {
+						return
+					}
+					if time.Now().After(end) {
+						ts.Fatalf("%s is not %s", args[0], args[1])
+					}
+				}
+			},
 			"finding": func(ts *testscript.TestScript, _ bool, args []string) {
 				platform(ts).SetHost(args[0], func(h *server.HostRow) {
 					h.Findings = append(h.Findings, server.Finding{Check: args[1], Status: "warn", Found: args[2], Cause: args[3]})

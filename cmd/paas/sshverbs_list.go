@@ -18,7 +18,7 @@ func verbs() map[string]verb {
 		"config:set": {flags: process + " no-restart", stdin: "file"}, "config:unset": {flags: process + " no-restart"},
 		"constraints:set": {flags: "spread unique"}, "constraints:unset": {flags: "spread unique"},
 		"drill":     {flags: "end for force report yes"},
-		"hosts:add": {flags: "label"}, "hosts:drain": {flags: "deadline"}, "hosts:keep": {flags: "cpu memory"}, "hosts:label": {flags: "unset"}, "hosts:remove": {flags: "force"},
+		"hosts:add": {flags: "label"}, "hosts:drain": {flags: "deadline"}, "hosts:keep": {flags: "cpu memory"}, "hosts:label": {flags: "unset"}, "hosts:remove": {flags: "force"}, "hosts:rebalance": {flags: "dry-run timeout"}, "hosts:upgrade": {flags: "all deadline wait"},
 		"files:set": {flags: "raw", stdin: "file"},
 		"keys:add":  {args: onlyStdin},
 		"dashboard": {flags: "print"},
@@ -73,7 +73,7 @@ func refusedFlags() map[string][]string {
 		"dashboard":       {"socket"},
 		"ps:copy":         {"output"}, // what is copied goes to stdout
 	}
-	for _, name := range []string{"", ":add", ":cordon", ":drain", ":info", ":keep", ":label", ":remove", ":uncordon"} {
+	for _, name := range []string{"", ":add", ":cordon", ":drain", ":info", ":keep", ":label", ":rebalance", ":remove", ":uncordon", ":upgrade"} {
 		all["hosts"+name] = []string{"socket"}
 	}
 	return all

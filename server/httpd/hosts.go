@@ -29,6 +29,7 @@ func (s *Server) hostRoutes(r chi.Router) {
 	r.Get("/hosts/{host}", s.quick(s.host))
 	r.Patch("/hosts/{host}", s.quick(s.changeHost))
 	r.Delete("/hosts/{host}", s.quick(s.removeHost))
+	r.Post("/hosts/rebalance", s.quick(s.rebalance))
 	s.drillRoutes(r)
 }
 

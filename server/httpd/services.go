@@ -35,6 +35,7 @@ type Services interface {
 	Hosts
 	Placements
 	DrillOfHosts
+	Rebalances
 }
 
 // Accounts knows people.

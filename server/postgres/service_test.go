@@ -119,7 +119,7 @@ func guards() map[string]guard {
 		needsAll: {"Keys", "AddKey", "RemoveKey", "Login", "Authorizations", "Authorization", "Authorize", "Revoke", "Rotate", "JoinAs", "CommandToken",
 			"CreateSignInLink", "WebSessions", "EndWebSession", "Passkeys", "AddPasskey", "RemovePasskey"},
 		needsAdmin: {"Accounts", "CreateAccount", "SetAdmin", "RemoveAccount", "AuditAll", "SearchAudit", "VerifyAudit", "MasterKey", "RotateMasterKey", "AddHost", "ChangeHost", "RemoveHost",
-			"PlanDrill", "StartDrill", "Drill", "EndDrill"},
+			"PlanDrill", "Rebalance", "StartDrill", "Drill", "EndDrill"},
 		needsWatch: {"Gauges"},
 	} {
 		for _, name := range names {

@@ -43,6 +43,7 @@ type Fake struct {
 	hosts    []server.HostRow
 	drill    *server.Drill
 	links    []server.Link
+	moved    int // calls of Rebalance that moved or waited
 }
 
 type app struct {
