@@ -119,7 +119,7 @@ func runAgent(ctx context.Context, s agentSettings, log *slog.Logger) error {
 	if !closedToTheWorld(addr) {
 		log.Warn("dynos are published on an address that is not private: who reaches it reaches them, past the router. Give a private one with --addr, or close it to all but the control plane", "addr", addr)
 	}
-	rt, err := docker.New(docker.Config{Socket: "unix://" + s.docker, Cluster: id.Cluster, FilesDir: filesDir(id.Cluster), Publish: addr, EgressAllow: s.egressNets,
+	rt, err := docker.New(docker.Config{Socket: "unix://" + s.docker, Cluster: id.Cluster, FilesDir: filesDir(id.Cluster), Publish: addr, EgressAllow: s.egressNets, Doors: doorPorts(),
 		RegistryAuth: map[string]docker.Credentials{s.registry: {User: fleet.ProxyUser, Password: id.Password}}}, log)
 	if err != nil {
 		return err
@@ -146,13 +146,18 @@ func (s *agentSettings) open(ctx context.Context, id fleet.Identity, rt *docker.
 	if err != nil {
 		return nil, portHint(err, "--registry", s.registry)
 	}
-	a, err := agent.New(agent.Config{Host: id.Host, LogRate: s.logRate << 10, LogBurst: 2 * s.logRate << 10}, client, rt, log)
+	doors, err := newDoors(id.Host, filepath.Join(s.dataDir, "links.json"), client, log)
+	if err != nil {
+		return nil, err
+	}
+	a, err := agent.New(agent.Config{Host: id.Host, LogRate: s.logRate << 10, LogBurst: 2 * s.logRate << 10}, doored{client, doors}, rt, log)
 	if err != nil {
 		return nil, err
 	}
 	parts := newFloor(ctx)
 	parts.run("control plane", client.Run)
 	parts.run("registry", proxy.Run)
+	parts.run("linked apps", doors.Run)
 	parts.run("agent", a.Run)
 	parts.run("image sweep", func(ctx context.Context) error {
 		if !pause(ctx, 10*time.Minute) { // which images are in use is known by then

@@ -124,7 +124,7 @@ func (h *house) openFleet(control *server.Control) (err error) {
 	if h.s.fleet.addr == "" {
 		return nil
 	}
-	h.fleet.server, err = fleet.New(fleet.Config{Addr: h.s.fleet.addr, Epoch: h.fleet.leader.Epoch, Behind: h.behind(), Where: h.where,
+	h.fleet.server, err = fleet.New(fleet.Config{Addr: h.s.fleet.addr, Epoch: h.fleet.leader.Epoch, Behind: h.behind(), Where: h.where, Links: h.traffic,
 		Registry: fleet.Registry{URL: registryURL(h.images.addr), User: h.images.auth.User, Password: h.images.auth.Password}},
 		h.fleet.auth, control, h.fleet.hosts, h.log)
 	if err != nil {

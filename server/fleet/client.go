@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"paas/router"
 	"paas/scheduler/agent"
 )
 
@@ -35,6 +36,7 @@ type Client struct {
 
 	beatDue   chan struct{}
 	usageDue  chan usageBatch
+	linksDue  chan router.Ack
 	renewDue  chan struct{}
 	stopping  chan struct{} // closed when Run is told to end
 	announced chan struct{} // closed when the control plane knows what this machine has
@@ -66,7 +68,10 @@ type lines struct {
 	leave context.CancelFunc
 }
 
-var _ agent.Control = (*Client)(nil)
+var (
+	_ agent.Control     = (*Client)(nil)
+	_ router.LinkSource = (*Client)(nil)
+)
 
 // NewClient reads who this host is.
 func NewClient(cfg ClientConfig, log *slog.Logger) (*Client, error) {
@@ -80,7 +85,7 @@ func NewClient(cfg ClientConfig, log *slog.Logger) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, log: log, id: id, beatDue: make(chan struct{}, 1), beat: agent.Beat{Engine: true}, usageDue: make(chan usageBatch, 4),
+	c := &Client{cfg: cfg, log: log, id: id, beatDue: make(chan struct{}, 1), beat: agent.Beat{Engine: true}, usageDue: make(chan usageBatch, 4), linksDue: make(chan router.Ack, 1),
 		renewDue: make(chan struct{}, 1), stopping: make(chan struct{}), announced: make(chan struct{}),
 		lost: make(chan stray, 1), back: make(chan struct{}), told: "new"}
 	c.images.seen = map[string]time.Time{}
@@ -155,7 +160,7 @@ func bulk(l lines) *http.Transport  { return l.bulk }
 // sessions say how they ended.
 func (c *Client) Run(ctx context.Context) error {
 	var all sync.WaitGroup
-	for _, part := range []func(context.Context){c.sendBeats, c.sendUsage, c.renewals, c.announce} {
+	for _, part := range []func(context.Context){c.sendBeats, c.sendUsage, c.sendLinkAcks, c.renewals, c.announce} {
 		all.Go(func() { part(ctx) })
 	}
 	<-ctx.Done()

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"paas/router"
 	"paas/scheduler/agent"
 	"paas/server"
 )
@@ -43,6 +44,8 @@ type Config struct {
 	Behind func(door string) http.Handler
 	// Where says which servers there are that hosts may go to; nil: this one alone.
 	Where func() Where
+	// Links is what the doors of hosts serve; nil: nothing.
+	Links router.LinkSource
 	// CertificateLife is how long a host's certificate is good, 24 h when zero.
 	CertificateLife time.Duration
 	// JoinsPerMinute is how many tries one address has, 20 when zero.
@@ -179,6 +182,8 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("POST /v1/logs", message((*term).logs))
 	mux.HandleFunc("GET /v1/cursor", s.within(&s.asks, maxAsks, (*term).cursor))
 	mux.HandleFunc("POST /v1/usage", message((*term).usage))
+	mux.HandleFunc("POST /v1/links/ack", message((*term).ackLinks))
+	mux.HandleFunc("GET /v1/links", s.opening((*term).links))             // the newest one only
 	mux.HandleFunc("GET /v1/assignments", s.opening((*term).assignments)) // the newest one only
 	mux.HandleFunc("GET /v1/sessions", s.opening((*term).offer))          // as above
 	mux.HandleFunc("POST /v1/sessions/{id}", s.forHost((*term).session))  // those that were offered
