@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -50,101 +49,14 @@ type Control struct {
 	watches atomic.Int64
 
 	mu      sync.Mutex
-	configs map[string]*contents       // by release: immutable, so kept
-	used    map[string]map[string]bool // by host: releases it runs
-	users   map[string]int             // by release: hosts that run it
+	configs map[string]*contents // by release: immutable, so kept
+	users   map[string]int       // by release: instances that hosts have of it
 	masks   maskers
 }
 
 // NewControl makes it.
 func NewControl(cfg ControlConfig, store HostStore, k *Keyring, bell *Bell, sessions *Sessions, logs Logs, log *slog.Logger) *Control {
-	return &Control{cfg: cfg, store: store, keyring: k, bell: bell, sessions: sessions, logs: logs, log: log, configs: map[string]*contents{},
-		used: map[string]map[string]bool{}, users: map[string]int{}}
-}
-
-// Watch is agent.Control.
-func (c *Control) Watch(ctx context.Context, host string) <-chan []agent.Assignment {
-	out := make(chan []agent.Assignment)
-	wake, stop := c.bell.Listen(HostTopic(host))
-	c.watches.Add(1)
-	go func() {
-		defer close(out)
-		defer stop()
-		defer c.watches.Add(-1)
-		defer c.keep(host, nil)
-		for ctx.Err() == nil {
-			retry := c.lookAgain()
-			if set, err := c.assignments(ctx, host); err == nil {
-				select {
-				case out <- set:
-				case <-ctx.Done():
-					return
-				}
-			} else if ctx.Err() == nil {
-				c.log.Warn("read assignments", "host", host, "err", err)
-				retry = 200 * time.Millisecond
-			}
-			select {
-			case <-wake:
-			case <-time.After(retry):
-			case <-ctx.Done():
-			}
-		}
-	}()
-	return out
-}
-
-// lookAgain is when a host's assignments are read though no notice came: not for
-// what is placed, but for what else of an app may have changed. All hosts
-// together ask a hundred times a second at most, and not at the same moment.
-func (c *Control) lookAgain() time.Duration {
-	every := max(5*time.Second, time.Duration(c.watches.Load())*10*time.Millisecond)
-	return every - time.Duration(rand.Int64N(int64(every/4)))
-}
-
-func (c *Control) assignments(ctx context.Context, host string) ([]agent.Assignment, error) {
-	placed, err := c.store.Assigned(ctx, host)
-	if err != nil {
-		return nil, err
-	}
-	set := make([]agent.Assignment, 0, len(placed))
-	used, apps := map[string]bool{}, map[string]bool{}
-	for _, pl := range placed {
-		used[pl.Release.ID], apps[pl.Instance.AppID] = true, true
-		a, err := c.assignment(pl)
-		if err != nil {
-			return nil, err
-		}
-		set = append(set, a)
-	}
-	c.keep(host, used)
-	if c.cfg.Placed != nil {
-		c.cfg.Placed(host, apps)
-	}
-	return set, nil
-}
-
-// keep notes which releases a host runs; what no host runs any more is forgotten.
-func (c *Control) keep(host string, used map[string]bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for id := range used {
-		if !c.used[host][id] {
-			c.users[id]++
-		}
-	}
-	for id := range c.used[host] {
-		if used[id] {
-			continue
-		}
-		if c.users[id]--; c.users[id] == 0 {
-			delete(c.users, id)
-			delete(c.configs, id)
-		}
-	}
-	if c.used[host] = used; len(used) == 0 {
-		delete(c.used, host)
-	}
+	return &Control{cfg: cfg, store: store, keyring: k, bell: bell, sessions: sessions, logs: logs, log: log, configs: map[string]*contents{}, users: map[string]int{}}
 }
 
 func (c *Control) assignment(pl Placed) (agent.Assignment, error) {
@@ -165,7 +77,7 @@ func (c *Control) assignment(pl Placed) (agent.Assignment, error) {
 		Network: agent.Network{Name: "paas-" + in.AppID, Subnet: subnet.String()},
 		Limits:  agent.Limits{Memory: pl.Memory, MilliCPU: pl.MilliCPU, Pids: pidsLimit},
 		Grace:   stopTimeout(pl.Settings, c.cfg.Grace),
-		Stop:    in.State == "stopping" || in.State == "crashed",
+		Stop:    stops(in.State),
 	}
 	a.Env = held.env(pl)
 	if err := c.oneOff(&a, pl); err != nil {

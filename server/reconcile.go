@@ -2,10 +2,10 @@ package server
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"paas/scheduler"
@@ -241,4 +241,4 @@ func (r *Reconciler) observe(snap *Snapshot) {
 }
 
 // instanceName is "web.1".
-func instanceName(typ string, ordinal int) string { return fmt.Sprintf("%s.%d", typ, ordinal) }
+func instanceName(typ string, ordinal int) string { return typ + "." + strconv.Itoa(ordinal) }

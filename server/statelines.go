@@ -2,7 +2,6 @@ package server
 
 import (
 	"cmp"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -19,12 +18,12 @@ func stateLines(t Transition) []LogLine {
 	say := func(text string) {
 		lines = append(lines, LogLine{AppID: in.AppID, At: now, Source: "paas", Dyno: instanceName(in.Type, in.Ordinal), Text: text})
 	}
-	state := func(from, to string) { say(fmt.Sprintf("State changed from %s to %s", from, to)) }
+	state := func(from, to string) { say("State changed from " + from + " to " + to) }
 	started := func() {
 		if in.Crashes > 0 { // it takes the place of one that crashed
 			state("crashed", "starting")
 		}
-		say(fmt.Sprintf("Starting process with command `%s`", in.Command))
+		say("Starting process with command `" + in.Command + "`")
 	}
 	notes := func() {
 		for line := range strings.SplitSeq(cmp.Or(t.Notes, in.Reason), "\n") {

@@ -251,11 +251,26 @@ type ReconcileStore interface {
 type HostStore interface {
 	// EnsureHost registers the control plane's own machine, by name.
 	EnsureHost(ctx context.Context, h scheduler.Host) (scheduler.Host, error)
+	// Assigned reads all that a host is to run or stop.
 	Assigned(ctx context.Context, hostID string) ([]Placed, error)
+	// AssignedNews reads what has changed of that for who has read it before.
+	// Instances never change but in their state; what it does not tell of is
+	// what their app has beside them, as its settings. known may be asked until
+	// the answer is there, also when ctx has ended.
+	AssignedNews(ctx context.Context, hostID string, known func(instance string) bool) (AssignedNews, error)
 	// Report stores what a host saw. The epoch is as for Commit.
 	Report(ctx context.Context, hostID string, epoch int64, s []agent.Status) ([]Transition, error)
 	KeptImages(ctx context.Context) ([]KeptImage, error)
 }
+
+// AssignedNews are the instances that a host is to run or stop, in order.
+type AssignedNews struct {
+	All   []AssignedState
+	Fresh map[string]Placed // by instance: those that were not known
+}
+
+// AssignedState is an instance that is assigned, and its state.
+type AssignedState struct{ ID, State string }
 
 // Placed is an instance with what its host must know of it.
 type Placed struct {
@@ -296,8 +311,12 @@ const (
 // AppTopic is the topic of an app's changes.
 func AppTopic(appID string) string { return "app:" + appID }
 
-// HostTopic is the topic of a host's assignments.
+// HostTopic is the topic of a host and its assignments.
 func HostTopic(hostID string) string { return "host:" + hostID }
+
+// PlacedTopic is the topic of what the leader itself has placed on a host, which
+// nobody but the host has to be told.
+func PlacedTopic(hostID string) string { return "placed:" + hostID }
 
 // AccountTopic is the topic of what an account can prove itself by.
 func AccountTopic(id string) string { return "account:" + id }

@@ -128,7 +128,7 @@ func (p *postgres) args() []string {
 		"listen_addresses=", "port=" + pgPort,
 		"unix_socket_directories=" + strings.ReplaceAll(p.cfg.SocketDir, ",", `\,`),
 		"unix_socket_permissions=0700", "cluster_name=paas",
-		"shared_buffers=32MB", "max_connections=50", "huge_pages=off", "jit=off",
+		"shared_buffers=128MB", "max_connections=50", "huge_pages=off", "jit=off",
 		"fsync=on", "synchronous_commit=on", "full_page_writes=on",
 		"min_wal_size=32MB", "max_wal_size=256MB",
 		"max_parallel_workers_per_gather=0", "timezone=UTC", "log_timezone=UTC",

@@ -26,11 +26,11 @@ type start struct {
 
 type placedRows struct{ ids, hosts, reasons []string }
 
-// apply does operations, under their apps' locks, and gives the hosts whose
-// assignments they change. Each is checked against the state it finds. What
-// goes goes first, so that its name is free.
-func (s *Store) apply(ctx context.Context, tx pgx.Tx, plans []server.AppPlan) ([]string, error) {
-	st, hosts := steps{}, map[string]bool{}
+// apply does operations, under their apps' locks, and gives the topics of the
+// hosts whose assignments they change. Each is checked against the state it
+// finds. What goes goes first, so that its name is free.
+func (s *Store) apply(ctx context.Context, tx pgx.Tx, plans []server.AppPlan) (topics []string, err error) {
+	st, hosts, placed := steps{}, map[string]bool{}, map[string]bool{}
 	for _, p := range plans {
 		for _, op := range p.Ops {
 			if err := st.sort(p.AppID, op); err != nil {
@@ -48,11 +48,20 @@ func (s *Store) apply(ctx context.Context, tx pgx.Tx, plans []server.AppPlan) ([
 		}
 		hosts[host] = true
 	}
-	if err := st.start(ctx, tx, hosts); err != nil {
+	if err := st.start(ctx, tx, placed); err != nil {
 		return nil, fmt.Errorf("start instances: %w", err)
 	}
-	delete(hosts, "")
-	return keys(hosts), nil
+	for _, h := range keys(hosts) {
+		if h != "" {
+			topics = append(topics, server.HostTopic(h))
+		}
+	}
+	for _, h := range keys(placed) {
+		if h != "" && !hosts[h] { // the planner has booked it itself
+			topics = append(topics, server.PlacedTopic(h))
+		}
+	}
+	return topics, nil
 }
 
 // sort puts one operation to its kind.

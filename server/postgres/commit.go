@@ -44,13 +44,9 @@ func (s *Store) CommitPlans(ctx context.Context, epoch int64, plans []server.App
 		if len(fresh) == 0 {
 			return nil
 		}
-		hosts, err := s.apply(ctx, tx, fresh)
+		topics, err := s.apply(ctx, tx, fresh)
 		if err != nil {
 			return err
-		}
-		topics := make([]string, 0, len(hosts))
-		for _, h := range hosts {
-			topics = append(topics, server.HostTopic(h))
 		}
 		ids := make([]string, len(fresh))
 		for i, p := range fresh {

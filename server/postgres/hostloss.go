@@ -96,14 +96,12 @@ func (s *Store) stopInstance(ctx context.Context, tx pgx.Tx, appID, id, actor, r
 	case in.State == string(scheduler.Up) && in.Type == "web":
 		op.Kind = scheduler.OpDrain
 	}
-	hosts, err := s.apply(ctx, tx, []server.AppPlan{{AppID: appID, Ops: []scheduler.Op{op}}})
+	topics, err := s.apply(ctx, tx, []server.AppPlan{{AppID: appID, Ops: []scheduler.Op{op}}})
 	if err != nil {
 		return err
 	}
-	for _, host := range hosts {
-		if err := notify(ctx, tx, server.HostTopic(host)); err != nil {
-			return err
-		}
+	if err := notify(ctx, tx, topics...); err != nil {
+		return err
 	}
 	text := fmt.Sprintf("%s.%d", in.Type, in.Ordinal)
 	if reason != "" {

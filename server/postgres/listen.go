@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -37,6 +38,8 @@ func (s *Store) listen(ctx context.Context, fn func(string)) {
 		if err != nil {
 			return
 		}
-		fn(n.Payload)
+		for topic := range strings.SplitSeq(n.Payload, " ") {
+			fn(topic)
+		}
 	}
 }

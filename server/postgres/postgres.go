@@ -40,6 +40,7 @@ type Store struct {
 
 	reports  *combiner[reported, []server.Transition]
 	assigned *combiner[string, []server.Placed]
+	news     *combiner[newsOf, server.AssignedNews]
 	heldMu   sync.Mutex
 	held     map[string]held // by release
 }
@@ -62,6 +63,10 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	// A plan that was kept from when a table was small reads all of it when it
 	// is large, until statistics are next taken.
 	pc.ConnConfig.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
+	// What is asked for is a few rows of many, and is in memory or on a disk that
+	// seeks for nothing: reading a whole table instead is what gets slow with it.
+	pc.ConnConfig.RuntimeParams["random_page_cost"] = "1.1"
+	pc.AfterConnect = takeUUIDs
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
@@ -69,6 +74,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	s := &Store{pool: pool, dsn: cfg.DSN, lease: cfg.Lease, server: cfg.Server, sizes: cfg.Sizes, held: map[string]held{}}
 	s.reports = &combiner[reported, []server.Transition]{do: s.report, weight: func(r reported) int { return len(r.list) }, limit: reportRound}
 	s.assigned = &combiner[string, []server.Placed]{do: s.assignedTo, limit: assignedRound}
+	s.news = &combiner[newsOf, server.AssignedNews]{do: s.assignedNews, limit: assignedRound}
 	if err := s.migrate(ctx); err != nil {
 		pool.Close()
 		return nil, err

@@ -3,6 +3,7 @@ package postgres
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -37,8 +38,25 @@ func queueTouch(b *pgx.Batch, apps, topics []string) {
 // queueNotify tells of each topic once, in this order.
 func queueNotify(b *pgx.Batch, topics []string) {
 	if len(topics) > 0 {
-		b.Queue(`select pg_notify('paas', t) from unnest($1::text[]) with ordinality u (t, n) order by n`, topics)
+		b.Queue(`select pg_notify('paas', t) from unnest($1::text[]) with ordinality u (t, n) order by n`, payloads(topics))
 	}
+}
+
+// mostPayload is what one notice of Postgres carries, in bytes.
+const mostPayload = 7999
+
+// payloads puts many topics into few notices, apart by spaces: all of a commit
+// pass one queue, under one lock, and each wakes its listeners.
+func payloads(topics []string) (list []string) {
+	from, size := 0, 0
+	for i, t := range topics {
+		if i > from && size+1+len(t) > mostPayload {
+			list = append(list, strings.Join(topics[from:i], " "))
+			from, size = i, -1
+		}
+		size += 1 + len(t)
+	}
+	return append(list, strings.Join(topics[from:], " "))
 }
 
 // keys are in order, so that rows are always taken in the same one.
