@@ -48,7 +48,7 @@ func TestAssignedNews(t *testing.T) {
 		known[id] = true
 	}
 	up, crashed := all[0].Instance.ID, all[1].Instance.ID
-	_, err = w.Report(w.ctx, host, []agent.Status{{ID: up, State: agent.Up, Addr: "10.0.0.1:1"}, {ID: crashed, State: agent.Crashed}})
+	_, err = w.Report(w.ctx, host, 0, []agent.Status{{ID: up, State: agent.Up, Addr: "10.0.0.1:1"}, {ID: crashed, State: agent.Crashed}})
 	w.must(err)
 	w.sql(`delete from instances where id = '` + all[2].Instance.ID + `'`)
 	for _, in := range news(11, 0).All {
