@@ -230,6 +230,7 @@ type LogQuery struct {
 	Level   string         // whose text says so: LogLevel
 
 	Joined func() // if not nil, called when no new line will be missed any more
+	Caught func() // if not nil, called between the lines that there were and new ones
 }
 
 // Page is a window on a list, as Heroku's Range header asks for it.

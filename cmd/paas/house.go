@@ -259,7 +259,7 @@ func (h *house) openServer(ctx context.Context) (err error) {
 	h.services.run("repositories", h.repos.Run)
 	p := server.NewPipeline(server.PipelineConfig{Owner: uuid.NewString(), BuildTimeout: h.s.buildTimeout,
 		BootTimeout: h.s.bootTimeout, MaxBuilds: h.s.maxBuilds, MaxAttempts: 3, Sizes: h.s.sizes, URL: h.s.webURL},
-		h.store, h.repos, h, h.keyring, h.traffic, h.bell, h.logs, h.log)
+		h.store, h.repos, h, h.keyring, h.traffic, h.bell, h.allLogs(), h.log)
 	h.services.run("pipeline", p.Run)
 	r := server.NewReconciler(server.ReconcilerConfig{DrainLimit: h.s.drainTimeout + 5*time.Second, Tick: 5 * time.Second,
 		Hosts: func(app string) []string { return []string{app + "." + h.s.domain} }, Epoch: h.fleet.leader.Epoch}, h.store, h.keyring, h.traffic, h.bell, h.log)
@@ -272,7 +272,7 @@ func (h *house) openServer(ctx context.Context) (err error) {
 		MaxSlots: server.Slots(h.s.pool, subnetBits), Domain: h.s.domain, Sizes: h.s.sizes,
 		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }, Keys: h.data.keyFile(), Drains: &drain.Guard{Allow: h.s.drainNets}, Meter: h.meter,
 		Fleet: h.fleetAddress, Server: h.data.cluster},
-		h.store, h.repos, h.keyring, h.bell, h.sessions, h.logs, p, h.log)
+		h.store, h.repos, h.keyring, h.bell, h.sessions, h.allLogs(), p, h.log)
 	if err != nil {
 		return err
 	}
@@ -285,7 +285,7 @@ func (h *house) openControl(context.Context) error {
 		Image:   func(appID, digest string) string { return h.images.addr + "/" + appID + "@" + digest },
 		Subnets: h.s.pool, SubnetBits: subnetBits, BootTimeout: h.s.bootTimeout, Grace: h.s.stopTimeout, Epoch: h.fleet.leader.Epoch,
 		Host: func(app string) string { return app + "." + h.s.domain }, Meter: h.meter, Placed: h.traffic.Place,
-	}, h.store, h.keyring, h.bell, h.sessions, h.logs, h.log)
+	}, h.store, h.keyring, h.bell, h.sessions, h.allLogs(), h.log)
 	return h.openFleet(h.control)
 }
 

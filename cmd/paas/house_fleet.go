@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync/atomic"
 
@@ -74,6 +75,7 @@ type fleetParts struct {
 	parts  []func(context.Context) error // run while this process leads
 
 	api     atomic.Pointer[httpd.Server] // once it is there
+	logDoor http.Handler                 // this server's own logs, for the others
 	forward *fleet.Forward               // nil: there are no other servers
 }
 

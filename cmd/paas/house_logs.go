@@ -9,6 +9,7 @@ import (
 
 	"paas/server"
 	"paas/server/drain"
+	"paas/server/fleet"
 )
 
 // checkLogs reads the flags about logs.
@@ -28,6 +29,14 @@ func (s *settings) checkLogs() error {
 		return errors.New("--log-rate must be 1 to 1048576 kilobytes per second")
 	}
 	return nil
+}
+
+// allLogs are the lines of all servers; where there is one only, its own.
+func (h *house) allLogs() server.Logs {
+	if !h.s.serverOnly {
+		return h.logs
+	}
+	return server.JoinLogs(h.logs, h.servers, fleet.NewLogPeers(fleet.NewPeers(h.servers.Self(), h.fleet.auth)), h.log)
 }
 
 // openDrains starts what sends log lines elsewhere, before there are any of

@@ -117,11 +117,14 @@ func (h *house) behind() func(door string) http.Handler {
 	if !h.s.serverOnly {
 		return nil
 	}
+	h.fleet.logDoor = fleet.LogDoor(h.logs)
 	return func(door string) http.Handler {
 		api := h.fleet.api.Load()
 		switch {
 		case door == fleet.DoorDashboard:
 			return &h.front
+		case door == fleet.DoorLogs:
+			return h.fleet.logDoor
 		case api == nil:
 			return nil
 		}

@@ -133,11 +133,14 @@ func newStream(w http.ResponseWriter) *stream {
 
 func (s *stream) flush() error { return s.control.Flush() }
 
-func (s *stream) frame(b []byte) error {
+func (s *stream) frame(b []byte) error { return s.raw(append(frameHead(nil, len(b)), b...)) }
+
+// raw writes whole frames.
+func (s *stream) raw(frames []byte) error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(quietLimit)); err != nil {
 		return err
 	}
-	if err := writeFrame(s.w, b); err != nil {
+	if _, err := s.w.Write(frames); err != nil {
 		return err
 	}
 	if err := s.flush(); err != nil {

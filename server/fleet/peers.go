@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// The doors that one server opens at another that leads. Each is a protocol of
+// The doors that one server opens at another that leads, or may not lead: DoorLogs. Each is a protocol of
 // its own in the TLS handshake, with HTTP/1.1 behind: what comes through it was
 // let in by the server in front.
 const (
@@ -117,7 +117,7 @@ func newDoors(auth *Authority, epoch func() int64, behind func(door string) http
 	if behind == nil {
 		return d
 	}
-	for _, door := range []string{DoorAPI, DoorOperator, DoorDashboard} {
+	for _, door := range []string{DoorAPI, DoorOperator, DoorDashboard, DoorLogs} {
 		q := &queue{conns: make(chan net.Conn), closed: make(chan struct{})}
 		d.queues = append(d.queues, q)
 		d.servers = append(d.servers, &http.Server{ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 128 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -131,7 +131,9 @@ func newDoors(auth *Authority, epoch func() int64, behind func(door string) http
 				r.Header.Del(remoteHeader)
 				h.ServeHTTP(w, r)
 			})})
-		d.next[door] = func(_ *http.Server, c *tls.Conn, _ http.Handler) { d.enter(c, q, behind(door) != nil) }
+		d.next[door] = func(_ *http.Server, c *tls.Conn, _ http.Handler) {
+			d.enter(c, q, behind(door) != nil, door == DoorLogs)
+		}
 	}
 	return d
 }
@@ -146,10 +148,10 @@ func (d *doors) protocols() []string {
 }
 
 // enter lets a server in while this one leads, and stays until the connection
-// ends; it ends with the term.
-func (d *doors) enter(c *tls.Conn, q *queue, ready bool) {
+// ends; it ends with the term. Through some it comes always.
+func (d *doors) enter(c *tls.Conn, q *queue, ready, always bool) {
 	epoch := d.epoch()
-	if epoch == 0 || !ready || !d.ofServer(c) {
+	if epoch == 0 && !always || !ready || !d.ofServer(c) {
 		return // the caller closes it
 	}
 	if b, ok := c.NetConn().(*boundedConn); ok {
@@ -171,7 +173,7 @@ func (d *doors) enter(c *tls.Conn, q *queue, ready bool) {
 		case <-guest.gone:
 			return
 		case <-tick.C:
-			if d.epoch() != epoch {
+			if !always && d.epoch() != epoch {
 				return // what it waits for happens elsewhere now
 			}
 		}

@@ -180,11 +180,11 @@ type problem struct {
 // writeFrame writes one frame of a stream: its length in four bytes, and it.
 // An empty one only says that the other end is there.
 func writeFrame(w io.Writer, b []byte) error {
-	buf := make([]byte, 4, 4+len(b))
-	binary.BigEndian.PutUint32(buf, uint32(len(b)))
-	_, err := w.Write(append(buf, b...))
+	_, err := w.Write(append(frameHead(nil, len(b)), b...))
 	return err
 }
+
+func frameHead(dst []byte, n int) []byte { return binary.BigEndian.AppendUint32(dst, uint32(n)) }
 
 // readFrame reads one frame of at most limit bytes.
 func readFrame(r io.Reader, limit uint32) ([]byte, error) {

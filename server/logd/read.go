@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"paas/server"
 )
@@ -41,6 +43,9 @@ func (s *Store) Read(ctx context.Context, q server.LogQuery, line func(server.Lo
 		if err := s.history(ctx, a.dir, segs, q, line); err != nil {
 			return err
 		}
+	}
+	if q.Caught != nil {
+		q.Caught()
 	}
 	if f == nil {
 		return nil
@@ -79,6 +84,13 @@ func (a *appLog) leave(f *follower) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.followers, f)
+}
+
+// Kept are the apps that have a log.
+func (s *Store) Kept() []string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Collect(maps.Keys(s.apps))
 }
 
 // Drop removes the log of an app for ever: its followers end, and lines that
