@@ -26,12 +26,12 @@ func TestServersShareKeys(t *testing.T) {
 	}
 	c := &node{s: s, name: "s3", data: filepath.Join(s.dir, "s3"), ssh: freeAddr(), api: freeAddr(), dashboard: freeAddr(), fleet: freeAddr()}
 	must(os.Mkdir(c.data, 0o711))
-	for key, want := range map[string]string{"": "is missing", strings.Repeat("ab", 32): "is not the one this database is sealed with"} {
-		if key != "" {
-			must(os.WriteFile(filepath.Join(c.data, "master.key"), []byte(key+"\n"), 0o600))
+	for _, try := range []struct{ key, want string }{{"", "is missing"}, {strings.Repeat("ab", 32), "is not the one this database is sealed with"}} {
+		if try.key != "" {
+			must(os.WriteFile(filepath.Join(c.data, "master.key"), []byte(try.key+"\n"), 0o600))
 		}
 		c.launch()
-		if <-c.exited; !strings.Contains(c.log.String(), want) {
+		if <-c.exited; !strings.Contains(c.log.String(), try.want) {
 			t.Errorf("it said:\n%s", c.log)
 		}
 	}
