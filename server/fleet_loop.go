@@ -63,7 +63,7 @@ func (f *Fleet) pulse(ctx context.Context) (Pulse, error) {
 	asked := time.Now()
 	p, err := f.store.Pulse(ctx, list, f.cfg.Lease)
 	if err == nil {
-		f.readClock(p.Now, asked)
+		f.readClock(reading{theirs: p.Now, ours: asked, within: time.Since(asked)})
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -79,18 +79,22 @@ func (f *Fleet) pulse(ctx context.Context) (Pulse, error) {
 	return p, nil
 }
 
-// reading is of two clocks at one moment.
-type reading struct{ theirs, ours time.Time }
+// reading is of two clocks at one moment; the other one was read so long after
+// ours at most.
+type reading struct {
+	theirs, ours time.Time
+	within       time.Duration
+}
 
 // readClock notices when the database's clock was set: by it every host is then
 // silent for as long as it jumped, and each is given time to be heard anew.
-func (f *Fleet) readClock(theirs, ours time.Time) {
+func (f *Fleet) readClock(now reading) {
 	was := f.clock
-	f.clock = reading{theirs: theirs, ours: ours}
-	if theirs.IsZero() || was.theirs.IsZero() {
+	f.clock = now
+	if now.theirs.IsZero() || was.theirs.IsZero() {
 		return
 	}
-	if jump := theirs.Sub(was.theirs) - ours.Sub(was.ours); jump.Abs() > f.cfg.Lease/2 {
+	if jump := now.theirs.Sub(was.theirs) - now.ours.Sub(was.ours); jump.Abs() > f.cfg.Lease/2+max(now.within, was.within) {
 		f.log.Warn("the database's clock has jumped; no host is declared lost until each has had time to be heard", "by", jump.Round(time.Millisecond))
 		f.since = time.Time{}
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -125,9 +126,13 @@ func runAgent(ctx context.Context, s agentSettings, log *slog.Logger) error {
 		return err
 	}
 	defer rt.Close()
-	report := s.examine(ctx, id.Server, id.CA)
-	logReport(log, report)
-	parts, err := s.open(ctx, id, rt, func(ctx context.Context) (fleet.Machine, error) { return machine(ctx, rt, addr, report) }, log)
+	// Examined beside the rest: a host that starts again is to be heard at once.
+	report := sync.OnceValue(func() doctor.Report {
+		r := s.examine(ctx, id.Server, id.CA)
+		logReport(log, r)
+		return r
+	})
+	parts, err := s.open(ctx, id, rt, func(ctx context.Context) (fleet.Machine, error) { return machine(ctx, rt, addr, report()) }, log)
 	if err != nil {
 		return err
 	}
