@@ -76,6 +76,9 @@ type Deploy struct {
 	// RefMoved says that the branch followed, after live.
 	RefMoved bool
 
+	Built bool // push: its image is there
+	Held  bool // somebody works on it, or has died doing so just now
+
 	Attempts   int // how often a worker took it up
 	CreatedAt  time.Time
 	UpdatedAt  time.Time

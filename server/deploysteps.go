@@ -135,7 +135,7 @@ func (s *Service) DeployOutput(ctx context.Context, actor Actor, app, id string)
 		return o.soFar(), false, nil
 	}
 	out, err = s.store.Output(ctx, d.ID)
-	return out, d.over(), err
+	return out, d.over() && !d.Held, err
 }
 
 // over says that nobody works on the deploy any more.

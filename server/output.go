@@ -35,6 +35,7 @@ type Output struct {
 	full   bool
 	end    []byte // the newest of what came when it was full
 	closed bool
+	whole  bool          // the deploy is over: nobody else says more of it
 	change chan struct{} // closed and replaced with each change
 	saved  int
 }
@@ -150,6 +151,20 @@ func (out *Output) Close() {
 		}
 		out.wake()
 	}
+}
+
+// closeAs closes it and says whether nobody else will say more.
+func (out *Output) closeAs(whole bool) {
+	out.mu.Lock()
+	out.whole = whole
+	out.mu.Unlock()
+	out.Close()
+}
+
+func (out *Output) isWhole() bool {
+	out.mu.Lock()
+	defer out.mu.Unlock()
+	return out.whole
 }
 
 func (out *Output) wake() {

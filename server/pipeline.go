@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"paas/builder"
@@ -27,6 +28,10 @@ type PipelineConfig struct {
 	MaxAttempts  int           // how often an interrupted deploy is taken up
 	Sizes        []Size        // that app.json may name
 	URL          func(app string) string
+	// Shared says that other servers work on deploys, too. Then this one builds
+	// what comes in here, and does what comes after a build while it leads (Lead):
+	// that needs what only the leader has, traffic and the apps' logs.
+	Shared bool
 }
 
 // Pipeline takes deploys from queued to live, one goroutine each. It keeps
@@ -44,6 +49,7 @@ type Pipeline struct {
 	outputs *outputs
 	log     *slog.Logger
 	slots   chan struct{} // one token per build at once
+	term    atomic.Pointer[context.Context]
 }
 
 // deploy is the path of a deploy from top to bottom. A step returns an error
@@ -59,8 +65,23 @@ func (p *Pipeline) deploy(ctx context.Context, d Deploy, out *Output) (Deploy, e
 		if err := p.store.Built(ctx, d, p.cfg.Owner, img, m); err != nil {
 			return d, err
 		}
+		d.Built = true
 		failpoint.Hit("build.after_commit")
 	}
+	ctx, end, err := p.lead(ctx)
+	if err != nil {
+		return d, err
+	}
+	defer end()
+	d, err = p.launch(ctx, d, out)
+	if errors.Is(context.Cause(ctx), errHandover) {
+		err = errHandover
+	}
+	return d, err
+}
+
+// launch is what comes after the build.
+func (p *Pipeline) launch(ctx context.Context, d Deploy, out *Output) (Deploy, error) {
 	if d.State == DeployBuilding || d.State == DeployReleasing && d.ReleaseID == "" {
 		released, err := p.release(ctx, d, out)
 		if err != nil {

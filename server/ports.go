@@ -8,9 +8,9 @@ import (
 )
 
 // Repos reads and moves what the git side keeps: one bare repository an app,
-// found by the app's id.
+// found by the app's id. It begins empty, when it is first asked for.
 type Repos interface {
-	Create(appID string) error
+	// Destroy removes the copy on this server's disk.
 	Destroy(appID string) error
 	// Tree is the tree of a commit, read straight from git. Close frees what
 	// reading it holds.
@@ -24,8 +24,8 @@ type Repos interface {
 	// Log lists the commits that to has and from has not, newest first, at most
 	// limit; without from, all of to. A commit that is not there is ErrNotFound.
 	Log(ctx context.Context, appID, from, to string, limit int) (commits []Commit, more bool, err error)
-	// Size is the bytes on disk.
-	Size(appID string) (int64, error)
+	// Size is the bytes of its packs.
+	Size(ctx context.Context, appID string) (int64, error)
 }
 
 // Tree is the tree of a commit, with symlinks kept as links.

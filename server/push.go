@@ -93,12 +93,15 @@ func (p *Pipeline) follow(ctx context.Context, d Deploy, out io.Writer) (Deploy,
 	defer stop()
 	offset := 0
 	for {
+		here := false
 		if o := p.outputs.get(d.ID); o != nil {
 			n, err := o.copyTo(ctx, out, offset)
 			if err != nil {
 				return d, err
 			}
-			offset = n
+			offset, here = n, o.isWhole()
+		} else if n, err := p.copyStored(ctx, d.ID, out, offset); err == nil {
+			offset = n // what another server works on; an error is told by what follows
 		}
 		var now Deploy
 		err := Patiently(ctx, patience, func() (err error) { now, err = p.store.Deploy(ctx, d.AppID, d.ID); return err })
@@ -108,27 +111,38 @@ func (p *Pipeline) follow(ctx context.Context, d Deploy, out io.Writer) (Deploy,
 		case err != nil:
 			return d, err
 		}
-		if now.over() && p.outputs.get(d.ID) == nil {
+		// All is said when nobody holds it any more; of a worker here it is known before that.
+		if now.over() && p.outputs.get(d.ID) == nil && (here || !now.Held) {
 			return now, p.rest(ctx, d.ID, out, offset)
 		}
 		select {
 		case <-wake:
-		case <-time.After(time.Second): // notices may be lost with a connection
+		case <-time.After(followEvery): // what is said elsewhere is not told of; notices may be lost
 		case <-ctx.Done():
 			return now, ctx.Err()
 		}
 	}
 }
 
+// followEvery is how often is looked what a worker on another server says.
+const followEvery = 300 * time.Millisecond
+
+// copyStored writes what the store has behind offset, and gives the new one.
+func (p *Pipeline) copyStored(ctx context.Context, id string, out io.Writer, offset int) (int, error) {
+	text, err := p.store.OutputSince(ctx, id, offset)
+	if err != nil {
+		return offset, err
+	}
+	n, err := out.Write(text)
+	return offset + n, err
+}
+
 // rest copies from the store what the buffer did not have.
 func (p *Pipeline) rest(ctx context.Context, id string, out io.Writer, offset int) error {
-	var all []byte
-	err := Patiently(ctx, patience, func() (err error) { all, err = p.store.Output(ctx, id); return err })
-	if err != nil {
-		return err
-	}
-	if offset < len(all) {
-		_, err = out.Write(all[offset:])
+	var text []byte
+	err := Patiently(ctx, patience, func() (err error) { text, err = p.store.OutputSince(ctx, id, offset); return err })
+	if err == nil && len(text) > 0 {
+		_, err = out.Write(text)
 	}
 	return err
 }

@@ -99,9 +99,6 @@ func (s *Service) CreateApp(ctx context.Context, actor Actor, name string) (App,
 		return App{}, err
 	}
 	n := NewApp{ID: uuid.NewString(), ReleaseID: uuid.NewString(), Name: name, OwnerID: actor.ID, Actor: actor.Email, MaxSlots: s.cfg.MaxSlots}
-	if err := s.repos.Create(n.ID); err != nil {
-		return App{}, fmt.Errorf("make the repository: %w", err)
-	}
 	var app App
 	err := s.keyring.Making(func() (err error) {
 		if n.DataKey, err = s.keyring.NewDataKey(n.ID); err != nil {
@@ -114,7 +111,6 @@ func (s *Service) CreateApp(ctx context.Context, actor Actor, name string) (App,
 		return err
 	})
 	if err != nil {
-		_ = s.repos.Destroy(n.ID) // nobody knows of it yet
 		return App{}, err
 	}
 	s.logs.Append(AppLine(app.ID, "api", "Release v1 created by user "+actor.Email), AppLine(app.ID, "api", "Initial release by user "+actor.Email))
@@ -232,7 +228,7 @@ func (s *Service) DestroyApp(ctx context.Context, actor Actor, ident string) (Ap
 
 // Sizes are the bytes of an app's repository and of its current image.
 func (s *Service) Sizes(ctx context.Context, app App) (repo, slug int64, err error) {
-	if repo, err = s.repos.Size(app.ID); err != nil {
+	if repo, err = s.repos.Size(ctx, app.ID); err != nil {
 		return 0, 0, err
 	}
 	if app.Current != "" {

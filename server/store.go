@@ -110,6 +110,8 @@ type DeployStore interface {
 	Deploy(ctx context.Context, appID, id string) (Deploy, error)
 	Deploys(ctx context.Context, appID string, p Page) ([]Deploy, error)
 	Output(ctx context.Context, deployID string) ([]byte, error)
+	// OutputSince leaves out the first bytes.
+	OutputSince(ctx context.Context, deployID string, from int) ([]byte, error)
 	AppendOutput(ctx context.Context, deployID string, chunk []byte) error
 	// Cancel ends a deploy that is not final; its worker stops.
 	Cancel(ctx context.Context, appID, id, actor string) (Deploy, error)
@@ -117,11 +119,21 @@ type DeployStore interface {
 	Ahead(ctx context.Context, deployID string) (int, error)
 }
 
+// Work is what a worker may take up.
+type Work struct {
+	Builds   bool // it has a free slot
+	Releases bool // all that comes after a build: it leads
+}
+
 // DeployWork is what a worker does with deploys it holds the lease of.
 type DeployWork interface {
 	// Claim takes up the oldest deploy that nobody works on and that may go
-	// on; nil when there is none. A queued one is moved to its first stage.
-	Claim(ctx context.Context, owner string, canBuild bool) (*Deploy, error)
+	// on; nil when there is none. A queued one is moved to its first stage. A
+	// push is built where it came in, unless that server does not begin soon.
+	Claim(ctx context.Context, owner string, w Work) (*Deploy, error)
+	// LetGo ends the lease of one deploy. One that is not final goes on with
+	// another worker at once.
+	LetGo(ctx context.Context, deployID, owner string) error
 	// Renew extends the leases of an owner; without deploys it is a no-op.
 	Renew(ctx context.Context, owner string) error
 	// Abandon ends the leases of an owner, so that another may go on at once.

@@ -71,8 +71,7 @@ func (p *Pipeline) renew(ctx context.Context) {
 // claimAll takes up what can be worked on now.
 func (p *Pipeline) claimAll(ctx context.Context, wg *sync.WaitGroup) {
 	for ctx.Err() == nil {
-		canBuild := len(p.slots) < cap(p.slots)
-		d, err := p.store.Claim(ctx, p.cfg.Owner, canBuild)
+		d, err := p.store.Claim(ctx, p.cfg.Owner, Work{Builds: len(p.slots) < cap(p.slots), Releases: p.leads()})
 		if err != nil {
 			if ctx.Err() == nil {
 				p.log.Warn("claim a deploy", "err", err)
@@ -82,7 +81,7 @@ func (p *Pipeline) claimAll(ctx context.Context, wg *sync.WaitGroup) {
 		if d == nil {
 			return
 		}
-		building := d.State == DeployBuilding
+		building := d.State == DeployBuilding && !d.Built
 		if building {
 			p.slots <- struct{}{}
 		}
@@ -111,9 +110,12 @@ func (p *Pipeline) work(ctx context.Context, d Deploy, building bool) {
 		d = p.settle(ctx, d, err)
 	}
 	p.epilogue(d, out)
-	out.Close()
+	out.closeAs(d.over())
 	saver.Wait()
 	p.outputs.finish(context.WithoutCancel(ctx), d.ID, out)
+	if d.over() || errors.Is(err, errHandover) {
+		p.letGo(ctx, d)
+	}
 	p.bell.Ring(NoticeQueue)
 	p.bell.Ring(DeployTopic(d.ID))
 }

@@ -253,11 +253,11 @@ func (h *house) openStore(ctx context.Context) (err error) {
 }
 
 func (h *house) openServer(ctx context.Context) (err error) {
-	if h.repos, err = gitd.NewRepos(h.data.join("repos"), gitd.Options{Log: h.log}); err != nil {
+	if h.repos, err = gitd.NewRepos(h.data.join("repos"), h.store, gitd.Options{Log: h.log}); err != nil {
 		return err
 	}
 	h.services.run("repositories", h.repos.Run)
-	p := server.NewPipeline(server.PipelineConfig{Owner: uuid.NewString(), BuildTimeout: h.s.buildTimeout,
+	p := server.NewPipeline(server.PipelineConfig{Owner: uuid.NewString(), Shared: h.s.serverOnly, BuildTimeout: h.s.buildTimeout,
 		BootTimeout: h.s.bootTimeout, MaxBuilds: h.s.maxBuilds, MaxAttempts: 3, Sizes: h.s.sizes, URL: h.s.webURL},
 		h.store, h.repos, h, h.keyring, h.traffic, h.bell, h.allLogs(), h.log)
 	h.services.run("pipeline", p.Run)
@@ -267,7 +267,7 @@ func (h *house) openServer(ctx context.Context) (err error) {
 	crons := server.NewScheduler(server.SchedulerConfig{Size: h.s.sizes[0].Name, Tick: time.Second,
 		Late: 5 * time.Minute}, h.store, h.bell, h.log)
 	drills := server.NewDrills(h.store, h.traffic, h.meter, h.bell, h.log)
-	h.leading(r.Run, crons.Run, drills.Run)
+	h.leading(r.Run, crons.Run, drills.Run, p.Lead)
 	h.service, err = server.NewService(ctx, server.ServiceConfig{TokenLife: 90 * 24 * time.Hour,
 		MaxSlots: server.Slots(h.s.pool, subnetBits), Domain: h.s.domain, Sizes: h.s.sizes,
 		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }, Keys: h.data.keyFile(), Drains: &drain.Guard{Allow: h.s.drainNets}, Meter: h.meter,

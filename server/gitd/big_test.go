@@ -81,7 +81,7 @@ func TestBigRepository(t *testing.T) {
 		t.Logf("push: %v, memory grew by %d MB", time.Since(began), grown>>20)
 	}
 	b.wantRef(refMain, head)
-	if n, err := b.repos.Size(testApp); err != nil || n < 300<<20 {
+	if n, err := b.repos.Size(t.Context(), testApp); err != nil || n < 300<<20 {
 		t.Errorf("size %d, %v", n, err)
 	}
 	read := func() {

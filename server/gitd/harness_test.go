@@ -121,6 +121,7 @@ type bench struct {
 	t        *testing.T
 	dir      string
 	repos    *Repos
+	kept     *shelf
 	server   *Server
 	platform *platform
 	logs     *syncBuffer
@@ -129,16 +130,17 @@ type bench struct {
 
 func newBench(t *testing.T, change ...func(*Config)) *bench {
 	t.Helper()
-	b := &bench{t: t, dir: t.TempDir(), logs: &syncBuffer{}}
+	b := &bench{t: t, dir: t.TempDir(), logs: &syncBuffer{}, kept: newShelf(t)}
 	log := slog.New(slog.NewTextHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
-	if b.repos, err = NewRepos(filepath.Join(b.dir, "repos"), Options{Log: log}); err != nil {
+	if b.repos, err = NewRepos(filepath.Join(b.dir, "repos"), b.kept, Options{Log: log}); err != nil {
 		t.Fatal(err)
 	}
 	b.platform = &platform{repos: b.repos, owners: map[string]Identity{},
 		apps: map[string]string{"app": testApp, "secret": secretApp}}
 	for _, id := range b.platform.apps {
-		if err := b.repos.Create(id); err != nil {
+		b.kept.app(id)
+		if _, err := b.repos.ready(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 	}

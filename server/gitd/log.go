@@ -22,7 +22,7 @@ const logFields = "tformat:%H%x00%at%x00%<(100,trunc)%an%x00%<(300,trunc)%s"
 // limit; without from all that to has. more says that there are others. A commit
 // that the repository does not have (any more) is server.ErrNotFound.
 func (r *Repos) Log(ctx context.Context, appID, from, to string, limit int) (commits []server.Commit, more bool, err error) {
-	repo, err := r.repo(appID)
+	repo, err := r.ready(ctx, appID)
 	if err != nil {
 		return nil, false, err
 	}

@@ -17,15 +17,21 @@ const (
 	quarantineDir = "quarantine"
 
 	repackTimeout = 30 * time.Minute
+	tidyEvery     = time.Hour
 )
 
 // Run repacks repositories that gathered many packs, one at a time, until ctx
 // ends. It gives nil.
 func (r *Repos) Run(ctx context.Context) error {
+	tidy := time.NewTimer(0)
+	defer tidy.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-tidy.C:
+			r.tidy(ctx)
+			tidy.Reset(tidyEvery)
 		case appID := <-r.crowds:
 			began := time.Now()
 			err := r.repack(ctx, appID)
@@ -74,6 +80,15 @@ func (r *Repos) repack(ctx context.Context, appID string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, repackTimeout)
 	defer cancel()
+	r.setRepacking(appID)
+	defer r.setRepacking("")
+	if path, err = r.ready(ctx, appID); err != nil {
+		return err
+	}
+	before, err := packNames(path)
+	if err != nil {
+		return err
+	}
 	args := []string{"-c", "pack.threads=1", "repack", "-d", "-q", "--geometric=2"}
 	cmd := r.git.command(ctx, path, nil, args...)
 	errs := &tail{max: maxGitStderr}
@@ -81,7 +96,7 @@ func (r *Repos) repack(ctx context.Context, appID string) error {
 	if err := cmd.Run(); err != nil {
 		return newGitError(ctx, args[2:], err, errs)
 	}
-	return nil
+	return r.joined(ctx, appID, path, before)
 }
 
 // sweep clears what a process that was killed left behind, and brings every

@@ -100,11 +100,33 @@ func (in *incoming) kinds(ctx context.Context, env, ids []string) (map[string]st
 	return kinds, nil
 }
 
-// migrate moves the pack into the repository for good.
-func (in *incoming) migrate() error {
+// keep stores the pack and notes its commit for all servers; when that is done,
+// here.
+func (in *incoming) keep(ctx context.Context, commit string) error {
+	packs, err := packFiles(filepath.Join(in.dir, "pack"))
+	if err != nil {
+		return fmt.Errorf("store the pack: %w", err)
+	}
+	version, err := in.repos.store.ChangeRepo(ctx, in.appID, server.RepoChange{Packs: packs, Shallow: in.boundary,
+		Refs: map[string]server.RefMove{refPushed: {To: commit}}})
+	if err != nil {
+		return fmt.Errorf("store the pack: %w", err)
+	}
 	mu := in.repos.lock(in.appID)
 	mu.Lock()
 	defer mu.Unlock()
+	if err := errors.Join(in.migrate(), markPushed(in.repo, commit)); err != nil {
+		in.repos.forget(in.appID)
+		return err
+	}
+	in.repos.reached(in.appID, version)
+	in.repos.crowded(in.appID, in.repo)
+	return nil
+}
+
+// migrate moves the pack into the repository for good. The caller holds the
+// app's lock.
+func (in *incoming) migrate() error {
 	if err := in.keepBoundary(); err != nil {
 		return fmt.Errorf("store the pack: %w", err)
 	}

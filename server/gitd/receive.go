@@ -143,10 +143,7 @@ func (r *reception) take(ctx context.Context, commit string) error {
 	if err := in.check(ctx, commit); err != nil {
 		return err
 	}
-	if err := in.migrate(); err != nil {
-		return err
-	}
-	return r.s.repos.taken(r.appID, in.repo, commit)
+	return in.keep(ctx, commit)
 }
 
 // index reads the pack.
@@ -218,15 +215,4 @@ func (r *reception) report() error {
 		return r.band.flush()
 	}
 	return nil
-}
-
-// taken notes a commit whose objects have come, and asks for a repack when
-// there are many packs.
-func (r *Repos) taken(appID, repo, commit string) error {
-	mu := r.lock(appID)
-	mu.Lock()
-	err := markPushed(repo, commit)
-	mu.Unlock()
-	r.crowded(appID, repo)
-	return err
 }

@@ -47,7 +47,7 @@ func isID(s string) bool {
 
 // CanFollow says what Follow would say, and moves nothing.
 func (r *Repos) CanFollow(ctx context.Context, appID, ref, old, commit string) error {
-	repo, err := r.repo(appID)
+	repo, err := r.ready(ctx, appID)
 	if err != nil {
 		return err
 	}
@@ -101,12 +101,24 @@ func (r *Repos) isAncestor(ctx context.Context, repo, a, b string) (bool, error)
 // unless the ref stands at old, or at an ancestor of commit. Moving it to
 // where it stands already is no error.
 func (r *Repos) Follow(ctx context.Context, appID, ref, old, commit string) error {
-	repo, err := r.repo(appID)
+	const tries = 5 // another server would have to move it as often meanwhile
+	var err error
+	for range tries {
+		if err = r.follow(ctx, appID, ref, old, commit); !errors.Is(err, server.ErrStale) {
+			return err
+		}
+		r.forget(appID)
+	}
+	return err
+}
+
+// follow moves the ref for all servers, then here.
+func (r *Repos) follow(ctx context.Context, appID, ref, old, commit string) error {
+	repo, err := r.ready(ctx, appID)
 	if err != nil {
 		return err
 	}
-	// In this process nobody else moves it meanwhile; git's own compare-and-set
-	// stands behind for whoever works in the repository by hand.
+	// In this process nobody else moves it meanwhile.
 	mu := r.lock(appID)
 	mu.Lock()
 	defer mu.Unlock()
@@ -114,27 +126,53 @@ func (r *Repos) Follow(ctx context.Context, appID, ref, old, commit string) erro
 	if err != nil || at == commit {
 		return err
 	}
+	head, err := headFor(repo, ref)
+	if err != nil {
+		return err
+	}
+	version, err := r.store.ChangeRepo(ctx, appID, server.RepoChange{Head: head, Refs: map[string]server.RefMove{ref: {From: at, To: commit}}})
+	if err != nil {
+		return fmt.Errorf("move %s to %.8s: %w", ref, commit, err)
+	}
+	if err := r.moveHere(ctx, repo, ref, at, commit, head); err != nil {
+		r.forget(appID) // it is where it belongs; this copy is brought there next time
+		return err
+	}
+	r.reached(appID, version)
+	return nil
+}
+
+func (r *Repos) moveHere(ctx context.Context, repo, ref, at, commit, head string) error {
 	line := "update " + ref + "\x00" + commit + "\x00" + at + "\x00"
 	if _, err := r.git.run(ctx, repo, nil, strings.NewReader(line), "update-ref", "--stdin", "-z"); err != nil {
 		return fmt.Errorf("move %s to %.8s: %w", ref, commit, err)
 	}
-	return r.pointHead(repo, ref)
+	return pointHead(repo, head)
 }
 
-// pointHead lets a clone check out what there is when only master exists.
-func (r *Repos) pointHead(repo, ref string) error {
+// headFor gives what HEAD shall name, so that a clone checks out what there is
+// when only master exists; "" when it is well as it is.
+func headFor(repo, ref string) (string, error) {
 	head, err := os.ReadFile(filepath.Join(repo, "HEAD"))
 	if err != nil {
-		return fmt.Errorf("read HEAD: %w", err)
+		return "", fmt.Errorf("read HEAD: %w", err)
 	}
-	want := "ref: " + ref + "\n"
-	if string(head) == want {
+	now := strings.TrimSpace(strings.TrimPrefix(string(head), "ref: "))
+	if now == ref {
+		return "", nil
+	}
+	if at, err := readRef(repo, now); err != nil || at != zeroID {
+		return "", err
+	}
+	return ref, nil
+}
+
+// pointHead makes HEAD name a ref; "" leaves it.
+func pointHead(repo, ref string) error {
+	if ref == "" {
 		return nil
 	}
-	if at, err := readRef(repo, strings.TrimSpace(strings.TrimPrefix(string(head), "ref: "))); err != nil || at != zeroID {
-		return err
-	}
-	return replaceFile(filepath.Join(repo, "HEAD"), want)
+	return replaceFile(filepath.Join(repo, "HEAD"), "ref: "+ref+"\n")
 }
 
 // markPushed remembers the newest commit taken.

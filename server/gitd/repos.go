@@ -45,23 +45,29 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Repos keeps one bare repository an app under one directory, named by the
-// app's id. One process at a time may own the directory.
+// Repos has one bare repository an app under one directory, named by the app's
+// id: a copy of what the store keeps for all servers, brought up to date before
+// it is used. One process at a time may own the directory.
 type Repos struct {
-	dir  string
-	git  *git
-	log  *slog.Logger
-	opts Options
+	dir   string
+	store server.RepoStore
+	git   *git
+	log   *slog.Logger
+	opts  Options
 
 	locks  [64]sync.Mutex // by app, for what git itself does not lock
 	crowds chan string    // apps whose repository holds too many packs
+
+	mu        sync.Mutex
+	at        map[string]int64 // by app, the version that the copy has
+	repacking string           // the app whose packs are being joined
 }
 
 var _ server.Repos = (*Repos)(nil)
 
 // NewRepos opens the directory, making it when it is missing, and clears away
 // what an earlier process left half-done.
-func NewRepos(dir string, opts Options) (*Repos, error) {
+func NewRepos(dir string, store server.RepoStore, opts Options) (*Repos, error) {
 	started := time.Now()
 	opts = opts.withDefaults()
 	dir, err := filepath.Abs(dir)
@@ -78,7 +84,7 @@ func NewRepos(dir string, opts Options) (*Repos, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Repos{dir: dir, git: g, log: opts.Log, opts: opts, crowds: make(chan string, 1024)}
+	r := &Repos{dir: dir, store: store, at: map[string]int64{}, git: g, log: opts.Log, opts: opts, crowds: make(chan string, 1024)}
 	if err := r.sweep(started); err != nil {
 		return nil, err
 	}
@@ -142,21 +148,6 @@ const repoConfig = `[core]
 	writeBitmaps = false
 `
 
-// Create makes an app's repository. One that exists already is left as it is.
-func (r *Repos) Create(appID string) error {
-	path, err := r.path(appID)
-	if err != nil {
-		return err
-	}
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	if err := r.create(path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("create the repository of app %s: %w", appID, err)
-	}
-	return nil
-}
-
 // create fills a directory beside and renames it, so that a repository is
 // there in full or not at all.
 func (r *Repos) create(path string) error {
@@ -182,12 +173,14 @@ func (r *Repos) create(path string) error {
 	return syncDir(r.dir)
 }
 
-// Destroy removes an app's repository. It is no error when there is none.
+// Destroy removes the copy of an app's repository. It is no error when there is
+// none.
 func (r *Repos) Destroy(appID string) error {
 	path, err := r.path(appID)
 	if err != nil {
 		return err
 	}
+	defer r.forget(appID)
 	trash, err := os.MkdirTemp(r.dir, prefixTrash)
 	if err != nil {
 		return fmt.Errorf("destroy the repository of app %s: %w", appID, err)
@@ -203,29 +196,16 @@ func (r *Repos) Destroy(appID string) error {
 	return nil
 }
 
-// Size is the bytes on disk.
-func (r *Repos) Size(appID string) (int64, error) {
-	path, err := r.repo(appID)
-	if err != nil {
+// Size is the bytes of all packs.
+func (r *Repos) Size(ctx context.Context, appID string) (int64, error) {
+	if _, err := r.path(appID); err != nil {
 		return 0, err
 	}
-	var sum int64
-	err = filepath.WalkDir(path, func(_ string, d fs.DirEntry, err error) error {
-		if err == nil && d.Type().IsRegular() {
-			var info fs.FileInfo
-			if info, err = d.Info(); err == nil {
-				sum += info.Size()
-			}
-		}
-		if errors.Is(err, fs.ErrNotExist) { // packs come and go under a push
-			return nil
-		}
-		return err
-	})
+	st, err := r.store.Repo(ctx, appID, 0)
 	if err != nil {
 		return 0, fmt.Errorf("size of the repository of app %s: %w", appID, err)
 	}
-	return sum, nil
+	return st.Bytes, nil
 }
 
 // lock is the app's own mutex, shared with few others.

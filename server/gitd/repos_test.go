@@ -11,12 +11,14 @@ import (
 )
 
 func TestCreateDestroy(t *testing.T) {
-	r, err := NewRepos(filepath.Join(t.TempDir(), "r"), Options{})
+	kept := newShelf(t)
+	kept.app(testApp)
+	r, err := NewRepos(filepath.Join(t.TempDir(), "r"), kept, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"", "app", "../../etc", "11111111-2222-3333-4444-55555555555", "11111111-2222-3333-4444-55555555555G", testApp + "/x", testApp + "\n"} {
-		if err := r.Create(id); err == nil {
+		if _, err := r.ready(t.Context(), id); err == nil {
 			t.Errorf("%q became a path", id)
 		}
 		if err := r.Destroy(id); err == nil {
@@ -24,11 +26,11 @@ func TestCreateDestroy(t *testing.T) {
 		}
 	}
 	for range 2 {
-		if err := r.Create(testApp); err != nil {
+		if _, err := r.ready(t.Context(), testApp); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if n, err := r.Size(testApp); err != nil || n == 0 || n > 4096 {
+	if n, err := r.Size(t.Context(), testApp); err != nil || n != 0 {
 		t.Errorf("size %d, %v", n, err)
 	}
 	for range 2 {
@@ -36,16 +38,13 @@ func TestCreateDestroy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := r.Size(testApp); err == nil {
-		t.Error("a destroyed repository has a size")
-	}
 	if left, err := os.ReadDir(r.dir); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
-	if _, err := NewRepos(t.TempDir(), Options{Git: "/nonexistent/git"}); err == nil {
+	if _, err := NewRepos(t.TempDir(), kept, Options{Git: "/nonexistent/git"}); err == nil {
 		t.Error("no git, no error")
 	}
-	if _, err := NewRepos(filepath.Join(t.TempDir(), "a:b"), Options{}); err == nil {
+	if _, err := NewRepos(filepath.Join(t.TempDir(), "a:b"), kept, Options{}); err == nil {
 		t.Error("a colon in the directory, no error")
 	}
 }
@@ -122,7 +121,7 @@ func TestSweep(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(path, "config"), []byte("[core]\n\tbare = true\n[alias]\n\tx = !rm\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	again, err := NewRepos(b.repos.dir, Options{})
+	again, err := NewRepos(b.repos.dir, b.kept, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -183,7 +183,7 @@ func (ss *session) git(ctx context.Context, guard *guardConn, by Identity, verb,
 	}
 	var repo string
 	if err == nil {
-		repo, err = ss.s.repos.repo(appID)
+		repo, err = ss.s.repos.ready(ctx, appID)
 	}
 	if err != nil {
 		return errors.Join(err, refuse(ss.out, plain(err)))

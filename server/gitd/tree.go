@@ -61,7 +61,7 @@ type node struct {
 // A tree over the limits, or with a name no build could hold, is an
 // *server.Error with ErrInvalid or ErrTooLarge.
 func (r *Repos) Tree(ctx context.Context, appID, commit string) (server.Tree, error) {
-	repo, err := r.repo(appID)
+	repo, err := r.ready(ctx, appID)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (b *bench) store(dir string) {
 		b.t.Fatal(err)
 	}
 	<-rest
-	if err := in.migrate(); err != nil {
+	if err := in.keep(b.t.Context(), zeroID); err != nil {
 		b.t.Fatal(err)
 	}
 }

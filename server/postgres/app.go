@@ -85,6 +85,9 @@ func (s *Store) CreateApp(ctx context.Context, n server.NewApp) (server.App, err
 		if err != nil {
 			return fmt.Errorf("write release v1: %w", err)
 		}
+		if _, err := tx.Exec(ctx, `insert into repositories (app_id) values ($1)`, n.ID); err != nil {
+			return fmt.Errorf("make the repository: %w", err)
+		}
 		if err := event(ctx, tx, n.ID, "", n.Actor, "app.created", n.Name); err != nil {
 			return err
 		}

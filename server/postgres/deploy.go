@@ -16,14 +16,16 @@ import (
 
 const deployQuery = `select d.id, d.app_id, p.name, d.kind, d.state, d.stage, d.reason, d.user_id, a.email, d.description,
 	coalesce(d.build_id::text, ''), coalesce(d.release_id::text, ''), coalesce(r.version, 0), coalesce(d.source_id::text, ''),
-	d.ref, d.old_commit, d.commit, d.subject, d.ref_moved, d.attempts, d.created_at, d.updated_at, d.deadline_at
-	from deploys d join apps p on p.id = d.app_id join accounts a on a.id = d.user_id left join releases r on r.id = d.release_id `
+	d.ref, d.old_commit, d.commit, d.subject, d.ref_moved, d.attempts, d.created_at, d.updated_at, d.deadline_at,
+	coalesce(b.status = 'succeeded', false), d.lease_until > now()
+	from deploys d join apps p on p.id = d.app_id join accounts a on a.id = d.user_id left join releases r on r.id = d.release_id
+	left join builds b on b.id = d.build_id `
 
 func scanDeploy(row pgx.CollectableRow) (d server.Deploy, err error) {
 	var deadline pgtype.Timestamptz
 	err = row.Scan(&d.ID, &d.AppID, &d.App, &d.Kind, &d.State, &d.Stage, &d.Reason, &d.UserID, &d.User, &d.Description,
 		&d.BuildID, &d.ReleaseID, &d.Version, &d.Source, &d.Ref, &d.Old, &d.Commit, &d.Subject, &d.RefMoved, &d.Attempts,
-		&d.CreatedAt, &d.UpdatedAt, &deadline)
+		&d.CreatedAt, &d.UpdatedAt, &deadline, &d.Built, &d.Held)
 	d.DeadlineAt = deadline.Time
 	if deadline.InfinityModifier == pgtype.Infinity {
 		d.DeadlineAt = time.Unix(math.MaxInt32, 0)
@@ -62,9 +64,9 @@ func (s *Store) CreateDeploy(ctx context.Context, d server.Deploy, patch []byte)
 				return err
 			}
 		}
-		_, err := tx.Exec(ctx, `insert into deploys (id, app_id, kind, user_id, description, source_id, patch, ref, old_commit, commit, subject)
-			values ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8, $9, $10, $11) on conflict (id) do nothing`,
-			d.ID, d.AppID, d.Kind, d.UserID, d.Description, d.Source, patch, d.Ref, d.Old, d.Commit, d.Subject)
+		_, err := tx.Exec(ctx, `insert into deploys (id, app_id, kind, user_id, description, source_id, patch, ref, old_commit, commit, subject, home)
+			values ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8, $9, $10, $11, $12) on conflict (id) do nothing`,
+			d.ID, d.AppID, d.Kind, d.UserID, d.Description, d.Source, patch, d.Ref, d.Old, d.Commit, d.Subject, s.server)
 		if err != nil {
 			return fmt.Errorf("queue deploy: %w", err)
 		}
@@ -108,6 +110,12 @@ func (s *Store) Output(ctx context.Context, id string) ([]byte, error) {
 	return bytes.Join(chunks, nil), err
 }
 
+// OutputSince is what it has said behind its first bytes.
+func (s *Store) OutputSince(ctx context.Context, id string, from int) ([]byte, error) {
+	return one(ctx, s.pool, pgx.RowTo[[]byte], "output", `select coalesce(substring(string_agg(chunk, ''::bytea order by seq) from $2 + 1), '')
+		from deploy_output where deploy_id = $1`, uuidOf(id), from)
+}
+
 // AppendOutput adds to it. A deploy that is gone with its app keeps nothing.
 func (s *Store) AppendOutput(ctx context.Context, id string, chunk []byte) error {
 	_, err := s.pool.Exec(ctx, `insert into deploy_output (deploy_id, chunk) select id, $2 from deploys where id = $1`, id, chunk)
@@ -117,4 +125,16 @@ func (s *Store) AppendOutput(ctx context.Context, id string, chunk []byte) error
 // DeployEvents lists what happened to a deploy, oldest first.
 func (s *Store) DeployEvents(ctx context.Context, appID, deployID string) ([]server.Event, error) {
 	return many(ctx, s.pool, scanEvent, eventQuery+`where app_id = $1 and deploy_id = $2 order by id`, uuidOf(appID), uuidOf(deployID))
+}
+
+// LetGo ends the lease of one deploy. That it was interrupted was ours: it is no
+// attempt.
+func (s *Store) LetGo(ctx context.Context, id, owner string) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `update deploys set lease_until = '-infinity', owner = '', attempts = greatest(attempts - 1, 0) where id = $1 and owner = $2`, id, owner)
+		if err != nil || tag.RowsAffected() == 0 {
+			return err
+		}
+		return notify(ctx, tx, server.NoticeQueue, server.DeployTopic(id))
+	})
 }

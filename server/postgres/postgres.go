@@ -33,6 +33,7 @@ type Config struct {
 // Store implements server.Store.
 type Store struct {
 	pool   *pgxpool.Pool
+	repos  *pgxpool.Pool // for repositories
 	dsn    string
 	server string
 	lease  time.Duration
@@ -71,12 +72,19 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	s := &Store{pool: pool, dsn: cfg.DSN, lease: cfg.Lease, server: cfg.Server, sizes: cfg.Sizes, held: map[string]held{}}
+	pc = pc.Copy()
+	pc.MaxConns, pc.MinConns = 4, 0
+	repos, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("database: %w", err)
+	}
+	s := &Store{pool: pool, repos: repos, dsn: cfg.DSN, lease: cfg.Lease, server: cfg.Server, sizes: cfg.Sizes, held: map[string]held{}}
 	s.reports = &combiner[reported, []server.Transition]{do: s.report, weight: func(r reported) int { return len(r.list) }, limit: reportRound}
 	s.assigned = &combiner[string, []server.Placed]{do: s.assignedTo, limit: assignedRound}
 	s.news = &combiner[newsOf, server.AssignedNews]{do: s.assignedNews, limit: assignedRound}
 	if err := s.migrate(ctx); err != nil {
-		pool.Close()
+		s.Close()
 		return nil, err
 	}
 	return s, nil
@@ -99,7 +107,10 @@ func (s *Store) migrate(ctx context.Context) error {
 }
 
 // Close ends all connections.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() {
+	s.repos.Close()
+	s.pool.Close()
+}
 
 // Ping says whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
@@ -112,9 +123,13 @@ const patience = 10 * time.Second
 // database to begin, and never runs fn twice: whether a broken commit took
 // place is not known here.
 func (s *Store) inTx(ctx context.Context, fn func(pgx.Tx) error) error {
+	return inTx(ctx, s.pool, fn)
+}
+
+func inTx(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
 	var tx pgx.Tx
 	err := server.Patiently(ctx, patience, func() (err error) {
-		tx, err = s.pool.Begin(ctx)
+		tx, err = pool.Begin(ctx)
 		return known(err)
 	})
 	if err != nil {

@@ -130,7 +130,7 @@ func (w *world) config() server.Deploy {
 
 func (w *world) claim(owner string) *server.Deploy {
 	w.t.Helper()
-	d, err := w.Claim(w.ctx, owner, true)
+	d, err := w.Claim(w.ctx, owner, server.Work{Builds: true, Releases: true})
 	w.must(err)
 	return d
 }
@@ -460,11 +460,11 @@ func TestStoreOfANewerSchemaIsRefused(t *testing.T) {
 func TestBuildSlotsBoundPushesOnly(t *testing.T) {
 	w := newWorld(t, time.Minute)
 	p := w.push("aaaaaaaa")
-	if d, err := w.Claim(w.ctx, "one", false); err != nil || d != nil {
+	if d, err := w.Claim(w.ctx, "one", server.Work{Releases: true}); err != nil || d != nil {
 		t.Fatalf("claimed %+v, %v without a slot", d, err)
 	}
 	w.config()
-	if d, err := w.Claim(w.ctx, "one", false); err != nil || d == nil || d.Kind != server.KindConfig || d.State != server.DeployReleasing {
+	if d, err := w.Claim(w.ctx, "one", server.Work{Releases: true}); err != nil || d == nil || d.Kind != server.KindConfig || d.State != server.DeployReleasing {
 		t.Fatalf("claimed %+v, %v; want the config change", d, err)
 	}
 	if d := w.claim("one"); d == nil || d.ID != p.ID {

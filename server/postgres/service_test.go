@@ -51,9 +51,8 @@ func newHouse(t *testing.T) *house {
 // noRepos and noLogs keep nothing: what is tested does not come that far.
 type noRepos struct{ server.Repos }
 
-func (noRepos) Create(string) error        { return nil }
-func (noRepos) Destroy(string) error       { return nil }
-func (noRepos) Size(string) (int64, error) { return 0, nil }
+func (noRepos) Destroy(string) error                        { return nil }
+func (noRepos) Size(context.Context, string) (int64, error) { return 0, nil }
 
 type noLogs struct{ server.Logs }
 

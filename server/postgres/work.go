@@ -13,27 +13,27 @@ import (
 )
 
 // claimable finds the oldest deploy that nobody holds and that may go on now.
-// $1: a build slot is free. A queued change of config waits for the rollout
+// $1: a build slot is free, $2: this server leads, $3: it is this one. A queued change of config waits for the rollout
 // slot and for older ones, so that releases keep the order they were asked in.
 const claimable = `select d.id::text, d.state, d.kind from deploys d
 	where d.lease_until < now() and (
-		d.state in ('releasing', 'rolling')
-		or d.state = 'live' and d.kind = 'push' and not d.ref_moved
-		or d.state = 'building' and $1
-		or d.state = 'queued' and d.kind = 'push' and $1
+		d.state in ('releasing', 'rolling') and $2
+		or d.state = 'live' and d.kind = 'push' and not d.ref_moved and $2
+		or d.state = 'building' and case when exists (select from builds b where b.id = d.build_id and b.status = 'succeeded') then $2 else $1 end
+		or d.state = 'queued' and d.kind = 'push' and $1 and (d.home in ('', $3) or d.created_at < now() - interval '2 s')
 			and not exists (select from deploys o where o.app_id = d.app_id and o.state = 'building')
-		or d.state = 'queued' and d.kind <> 'push'
+		or d.state = 'queued' and d.kind <> 'push' and $2
 			and not exists (select from deploys o where o.app_id = d.app_id and (o.state in ('releasing', 'rolling')
 				or o.state = 'queued' and o.kind <> 'push' and o.seq < d.seq
 				or o.state = 'live' and o.kind = 'push' and not o.ref_moved)))
 	order by d.seq limit 1 for update of d skip locked`
 
 // Claim takes up a deploy and moves a queued one to its first stage.
-func (s *Store) Claim(ctx context.Context, owner string, canBuild bool) (*server.Deploy, error) {
+func (s *Store) Claim(ctx context.Context, owner string, w server.Work) (*server.Deploy, error) {
 	var d server.Deploy
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		var id, state, kind string
-		if err := tx.QueryRow(ctx, claimable, canBuild).Scan(&id, &state, &kind); err != nil {
+		if err := tx.QueryRow(ctx, claimable, w.Builds, w.Releases, s.server).Scan(&id, &state, &kind); err != nil {
 			return err
 		}
 		var err error
