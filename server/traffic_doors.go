@@ -22,16 +22,18 @@ type doors struct {
 	callers map[string]map[string]bool // the other way round
 	placed  map[string]map[string]bool // by host: apps with something on it
 	hosts   map[string]*doorState
+	begun   time.Time // of this term
 }
 
 // doorState are the doors of one host.
 type doorState struct {
-	ch    chan router.Links
-	sent  router.Links
-	holds map[string]bool // targets in sent
-	acked int64
-	busy  map[string]int
-	heard time.Time
+	ch      chan router.Links
+	sent    router.Links
+	holds   map[string]bool  // targets in sent
+	leaving map[string]int64 // targets that a version was the first without, until it is acknowledged
+	acked   int64
+	busy    map[string]int
+	heard   time.Time
 }
 
 func newDoors() doors {
@@ -41,9 +43,9 @@ func newDoors() doors {
 // begin forgets what an earlier term knew; which apps are on a host comes from
 // the hosts themselves.
 func (d *doors) begin() {
-	d.links, d.callers = map[string][]string{}, map[string]map[string]bool{}
+	d.links, d.callers, d.begun = map[string][]string{}, map[string]map[string]bool{}, time.Now()
 	for _, h := range d.hosts {
-		h.sent, h.holds, h.acked, h.busy = router.Links{}, nil, 0, nil
+		h.sent, h.holds, h.leaving, h.acked, h.busy = router.Links{}, nil, nil, 0, nil
 	}
 }
 
@@ -144,15 +146,28 @@ func (t *Traffic) tellDoor(host string) {
 		return
 	}
 	t.version = t.next()
-	h.sent = router.Links{Version: t.version, Apps: apps}
-	h.holds = map[string]bool{}
-	for _, a := range apps {
+	h.send(router.Links{Version: t.version, Apps: apps})
+}
+
+func (h *doorState) send(l router.Links) {
+	was := h.holds
+	h.sent, h.holds = l, map[string]bool{}
+	for _, a := range l.Apps {
 		for _, r := range a.Routes {
 			for _, target := range r.Targets {
 				h.holds[target.ID] = true
 			}
 		}
 	}
+	if h.leaving == nil {
+		h.leaving = map[string]int64{}
+	}
+	for id := range was {
+		if !h.holds[id] {
+			h.leaving[id] = l.Version
+		}
+	}
+	maps.DeleteFunc(h.leaving, func(id string, _ int64) bool { return h.holds[id] })
 	select {
 	case <-h.ch:
 	default:
@@ -220,7 +235,13 @@ func (t *Traffic) AckLinks(a router.Ack) {
 		t.mu.Unlock()
 		return
 	}
-	h.acked, h.busy, h.heard = a.Version, a.Busy, time.Now()
+	h.heard = time.Now()
+	if a.Version == h.acked && maps.Equal(a.Busy, h.busy) {
+		t.mu.Unlock()
+		return
+	}
+	h.acked, h.busy = a.Version, a.Busy
+	maps.DeleteFunc(h.leaving, func(_ string, version int64) bool { return version <= a.Version })
 	wake := t.settle(t.version, false)
 	t.mu.Unlock()
 	for app := range wake {
@@ -228,14 +249,18 @@ func (t *Traffic) AckLinks(a router.Ack) {
 	}
 }
 
-// quiet says that no host's door leads to the target any more, and none has a
-// request under way to it. A host that is not heard of is not waited for.
+// quiet says that no host's door leads to the target any more, and none has a request under way to it. A host that is not heard of is not waited
+// for, and at the begin of a term, when it is not known yet what the doors hold
+// from the one before, each has time to be heard.
 func (d *doors) quiet(targetID string, now time.Time) bool {
+	if len(d.links) > 0 && now.Sub(d.begun) < doorLease {
+		return false
+	}
 	for _, h := range d.hosts {
 		if now.Sub(h.heard) > doorLease {
 			continue
 		}
-		if h.acked < h.sent.Version || h.holds[targetID] || h.busy[targetID] > 0 {
+		if h.holds[targetID] || h.leaving[targetID] > h.acked || h.busy[targetID] > 0 {
 			return false
 		}
 	}

@@ -91,3 +91,30 @@ func TestQuietNeedsTheDoorsAck(t *testing.T) {
 		t.Fatal("a host that is not heard of is waited for")
 	}
 }
+
+// A host whose doors never led to an instance is not waited for, though it
+// serves an older set; after a change of leader every door is.
+func TestQuietWaitsForDoorsThatLedThere(t *testing.T) {
+	tr, h1, edge := linked(t)
+	first := <-h1
+	tr.ackAll(<-edge, first, nil)
+	tr.SetApp("a", routes("a", "a2")) // nobody reaches a from inside
+	tr.SetLinks(map[string][]string{"a": nil})
+	<-h1 // which h1 does not acknowledge
+	tr.Ack(router.Ack{Router: "edge", Version: (<-edge).Version})
+	if !tr.Quiet("a1") {
+		t.Error("a door that never led there is waited for")
+	}
+	tr.Begin(2)
+	tr.SetApps(map[string][]router.Route{"a": routes("a", "a2"), "b": routes("b", "b2")})
+	tr.SetLinks(map[string][]string{"a": {"b"}})
+	tr.Loaded()
+	tr.ackAll(<-edge, <-h1, nil)
+	if tr.Quiet("b1") {
+		t.Error("an instance of an earlier term is taken for left before the doors had time to be heard")
+	}
+	tr.doors.begun = time.Now().Add(-doorLease)
+	if !tr.Quiet("b1") {
+		t.Error("it is waited for after that")
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,14 +25,20 @@ func (s *agentSettings) examine(ctx context.Context, controlPlane, ca string) do
 // findingsOf are the results that the control plane is told: those that are not
 // in order, in at most as many bytes as it takes.
 func findingsOf(r doctor.Report) (list []server.Finding) {
-	const most, longest = 30, 500
+	const longest, all = 500, 8 << 10 // half of what it takes at once
+	room := all
 	for _, x := range r.Results {
-		if x.Status == doctor.OK || len(list) == most {
+		if x.Status == doctor.OK {
 			continue
 		}
 		f := server.Finding{Check: x.Check, Status: string(x.Status), Found: x.Found, Cause: x.Cause, Next: x.Next, Below: x.Below}
 		for _, text := range []*string{&f.Check, &f.Found, &f.Cause, &f.Next} {
 			*text = plainLine(*text, longest)
+		}
+		if written, err := json.Marshal(f); err != nil || room < len(written) {
+			break
+		} else {
+			room -= len(written)
 		}
 		list = append(list, f)
 	}

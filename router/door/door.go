@@ -221,8 +221,10 @@ func (d *Doors) keep() {
 }
 
 // ack tells the source what all doors of this host serve by now, and what is
-// under way to instances that left.
+// under way to instances that left. A host that serves nothing is waited for by
+// nobody, and says so once.
 func (d *Doors) ack(again bool) {
+	again = again && len(d.links.Apps) > 0
 	a := router.Ack{Router: d.cfg.Host, Version: d.links.Version, Busy: map[string]int{}}
 	for _, one := range d.open {
 		version, busy := one.state()

@@ -163,7 +163,7 @@ func (o *door) Ack(a router.Ack) {
 // its table. Without a router nothing can be.
 func (o *door) state() (version int64, busy map[string]int) {
 	if !o.routed {
-		return o.fed.Version, nil
+		return o.all.links.Version, nil
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
