@@ -14,23 +14,22 @@ type LogKeeper interface {
 	Drop(appID string)
 }
 
-// KeepLogLimits tells the keeper what each app's settings say, and which apps are
-// no more, every interval until ctx ends. Who destroyed one may have done so
+// KeepLogLimits tells the keeper what each app's settings say, and which apps were
+// destroyed, every interval until ctx ends. Who destroyed one may have done so
 // through another server.
 func KeepLogLimits(ctx context.Context, store AppStore, keeper LogKeeper, every time.Duration, log *slog.Logger) error {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		had := keeper.Kept() // before: an app that comes meanwhile is not among them
 		apps, err := store.Apps(ctx, "")
+		for _, a := range apps {
+			keeper.SetLimits(a.ID, time.Duration(a.Settings.LogDays)*24*time.Hour, int64(a.Settings.LogMB)<<20)
+		}
 		if err == nil {
-			dropGone(keeper, had, apps)
+			err = dropDestroyed(ctx, store, keeper)
 		}
 		if err != nil && ctx.Err() == nil {
 			log.Warn("read the limits of logs", "err", err)
-		}
-		for _, a := range apps {
-			keeper.SetLimits(a.ID, time.Duration(a.Settings.LogDays)*24*time.Hour, int64(a.Settings.LogMB)<<20)
 		}
 		select {
 		case <-tick.C:
@@ -40,14 +39,10 @@ func KeepLogLimits(ctx context.Context, store AppStore, keeper LogKeeper, every 
 	}
 }
 
-func dropGone(keeper LogKeeper, had []string, apps []App) {
-	there := make(map[string]bool, len(apps))
-	for _, a := range apps {
-		there[a.ID] = true
+func dropDestroyed(ctx context.Context, store AppStore, keeper LogKeeper) error {
+	gone, err := store.DestroyedApps(ctx, keeper.Kept())
+	for _, id := range gone {
+		keeper.Drop(id)
 	}
-	for _, id := range had {
-		if !there[id] {
-			keeper.Drop(id)
-		}
-	}
+	return err
 }

@@ -46,4 +46,7 @@ type RepoStore interface {
 	ChangeRepo(ctx context.Context, appID string, c RepoChange) (version int64, err error)
 	// ReadPack writes a pack; ErrNotFound when it has gone.
 	ReadPack(ctx context.Context, appID, pack string, to io.Writer) error
+	// DestroyedApps are those of ids that were destroyed. One that is not known
+	// at all is not among them.
+	DestroyedApps(ctx context.Context, ids []string) ([]string, error)
 }

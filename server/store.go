@@ -77,6 +77,9 @@ type AppStore interface {
 	Apps(ctx context.Context, accountID string) ([]App, error) // that it may see; "" is all
 	DeleteApp(ctx context.Context, id, actor string) error
 	DataKey(ctx context.Context, appID string) ([]byte, error) // wrapped
+	// DestroyedApps are those of ids that were destroyed. One that is not known
+	// at all is not among them.
+	DestroyedApps(ctx context.Context, ids []string) ([]string, error)
 }
 
 // NewApp is what the row of an app and its first release need.

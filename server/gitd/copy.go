@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"paas/server"
 )
@@ -41,7 +42,11 @@ func (r *Repos) update(ctx context.Context, appID, path string) error {
 	have := r.version(appID)
 	st, err := r.store.Repo(ctx, appID, have)
 	if server.IsID(err, server.ErrNotFound) {
-		if err = r.adopt(ctx, appID, path); err == nil || errors.Is(err, server.ErrStale) {
+		err = r.adopt(ctx, appID, path)
+		if errors.Is(err, errNoRoom) {
+			return nil // it is read from here, as it always was
+		}
+		if err == nil || errors.Is(err, server.ErrStale) {
 			st, err = r.store.Repo(ctx, appID, 0)
 		}
 	}
@@ -169,6 +174,9 @@ func (r *Repos) adopt(ctx context.Context, appID, path string) error {
 		return err
 	}
 	packs, err := packFiles(filepath.Join(path, "objects", "pack"))
+	if err == nil {
+		err = r.room(path, packs)
+	}
 	if err != nil {
 		return err
 	}
@@ -190,6 +198,25 @@ func (r *Repos) adopt(ctx context.Context, appID, path string) error {
 		return err
 	}
 	return r.store.BeginRepo(ctx, appID, strings.TrimSpace(strings.TrimPrefix(string(head), "ref: ")), c)
+}
+
+var errNoRoom = errors.New("the disk has not the room to keep the repository in the database as well")
+
+// room says whether a repository may be stored: the database is often on the
+// same disk, and writes it to its log first.
+func (r *Repos) room(path string, packs []server.RepoPack) error {
+	const spare = 1 << 30
+	need := int64(0)
+	for _, p := range packs {
+		need += 3 * p.Size
+	}
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(path, &st); err != nil || need < spare/64 || int64(st.Bavail)*st.Bsize > need+spare { //nolint:gosec // bytes of a disk
+		return err
+	}
+	r.log.Error("ALARM: a repository is on this disk alone: there is not the room to keep it in the database as well. Pushes to its app are refused until there is",
+		"repository", path, "needs_mb", (need+spare)>>20, "free_mb", int64(st.Bavail)*st.Bsize>>20) //nolint:gosec // as above
+	return errNoRoom
 }
 
 // joined stores what a repack has made of packs.
@@ -219,7 +246,8 @@ func (r *Repos) joined(ctx context.Context, appID, path string, before []string)
 }
 
 // tidy stores the repositories that only this disk has, and removes copies of
-// those whose app is no more.
+// those whose app was destroyed. One whose app is merely not known stays: the
+// database may be another one, or an older one restored.
 func (r *Repos) tidy(ctx context.Context) {
 	entries, err := os.ReadDir(r.dir)
 	if err != nil {
@@ -233,12 +261,23 @@ func (r *Repos) tidy(ctx context.Context) {
 		}
 		_, err := r.ready(ctx, appID)
 		if server.IsID(err, server.ErrNotFound) {
-			err = r.Destroy(appID)
+			err = r.destroyed(ctx, appID)
 		}
 		if err != nil && ctx.Err() == nil {
 			r.log.Warn("tidy repositories", "app", appID, "err", err)
 		}
 	}
+}
+
+func (r *Repos) destroyed(ctx context.Context, appID string) error {
+	gone, err := r.store.DestroyedApps(ctx, []string{appID})
+	if err != nil {
+		return err
+	}
+	if len(gone) == 0 {
+		return errors.New("the database knows no such app; its repository is left alone")
+	}
+	return r.Destroy(appID)
 }
 
 // packNames lists the packs of a repository that git knows.

@@ -116,6 +116,11 @@ func TestCopiesAreMadeWhole(t *testing.T) {
 	delete(b.kept.repos, testApp)
 	delete(b.kept.apps, testApp)
 	old.tidy(t.Context())
+	if _, err := os.Stat(path); err != nil {
+		t.Error("the only copy of an app that the database does not know is gone:", err)
+	}
+	b.kept.apps[testApp] = false // destroyed
+	old.tidy(t.Context())
 	if _, err := os.Stat(path); err == nil {
 		t.Error("the copy of an app that is no more is still there")
 	}

@@ -58,6 +58,17 @@ func (m *shelf) Repo(_ context.Context, appID string, have int64) (server.RepoSt
 	return st, nil
 }
 
+func (m *shelf) DestroyedApps(_ context.Context, ids []string) (gone []string, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range ids {
+		if there, known := m.apps[id]; known && !there {
+			gone = append(gone, id)
+		}
+	}
+	return gone, nil
+}
+
 func (m *shelf) BeginRepo(ctx context.Context, appID, head string, c server.RepoChange) error {
 	m.mu.Lock()
 	there, known := m.repos[appID] != nil, m.apps[appID]

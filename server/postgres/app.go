@@ -47,6 +47,12 @@ func (s *Store) AppIDs(ctx context.Context) ([]string, error) {
 	return many(ctx, s.pool, pgx.RowTo[string], `select id::text from apps order by id`)
 }
 
+// DestroyedApps are those of ids that were destroyed.
+func (s *Store) DestroyedApps(ctx context.Context, ids []string) ([]string, error) {
+	return many(ctx, s.pool, pgx.RowTo[string], `select d.id::text from destroyed_apps d
+		join unnest($1::text[]) as asked (id) on asked.id = d.id::text`, ids)
+}
+
 // Revisions gives the revision of every app.
 func (s *Store) Revisions(ctx context.Context) (map[string]int64, error) {
 	type row struct {

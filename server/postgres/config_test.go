@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"paas/server"
@@ -127,6 +129,10 @@ func TestReleasesAreKept(t *testing.T) {
 		}
 	}
 	w.must(w.DeleteApp(w.ctx, w.app.ID, w.user.Email))
+	gone, err := w.DestroyedApps(w.ctx, []string{w.app.ID, uuid.NewString(), "not an id"})
+	if w.must(err); !slices.Equal(gone, []string{w.app.ID}) {
+		t.Errorf("destroyed: %v, want the one that was", gone)
+	}
 	if _, err := w.Release(w.ctx, w.app.ID, "1"); !server.IsID(err, server.ErrNotFound) {
 		t.Errorf("a release outlives its app: %v", err)
 	}
