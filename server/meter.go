@@ -183,7 +183,7 @@ func (m *Meter) unflushed(app string) (f Figures, u Unflushed) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range m.late {
-		if app == "" || r.AppID == app {
+		if (app == "" || r.AppID == app) && r.Source == m.source { // others are told once they are stored
 			f.Traffic = append(f.Traffic, r)
 		}
 	}

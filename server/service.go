@@ -44,6 +44,7 @@ type ServiceConfig struct {
 	Meter     *Meter                          // nil: one that counts nothing
 	Fleet     func() FleetAddress             // nil: no other machine can join
 	Server    string                          // id of this server
+	Routers   *Routers                        // nil: nothing is known of any
 }
 
 // Size is a preset of what one instance may use (Heroku: dyno size).

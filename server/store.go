@@ -49,6 +49,7 @@ type Store interface {
 	FleetStore
 	DrillStore
 	MoveStore
+	RouterStore
 	LeaseStore
 	ServerStore
 }

@@ -28,6 +28,9 @@ type Traffic struct {
 	// acknowledged them yet, or they have left.
 	unsettled map[string]bool
 	doors     doors // of hosts, for apps that reach each other
+	published time.Time
+	counting  bool // which routers there are is not known yet
+	none      bool // there is no router anywhere
 }
 
 type sighting struct {
@@ -42,6 +45,7 @@ type routerState struct {
 	ch    chan router.Table
 	acked int64
 	busy  map[string]int
+	held  bool // it counts also when it does not watch
 }
 
 // NewTraffic makes the hub; it publishes nothing before Loaded.
@@ -86,7 +90,13 @@ func (t *Traffic) SetApp(appID string, routes []router.Route) {
 // SetApps does so for several apps and publishes once.
 func (t *Traffic) SetApps(apps map[string][]router.Route) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
+	wake := t.setApps(apps)
+	t.mu.Unlock()
+	t.ring(wake)
+}
+
+// setApps gives the apps of which somebody may wait for nobody; t.mu is held.
+func (t *Traffic) setApps(apps map[string][]router.Route) (wake map[string]bool) {
 	changed := false
 	for id, routes := range apps {
 		old, ok := t.apps[id]
@@ -102,10 +112,15 @@ func (t *Traffic) SetApps(apps map[string][]router.Route) {
 		t.apps[id] = routes
 		t.coming(id, routes)
 	}
-	if changed {
-		t.publish()
-		t.tellCallers(apps)
+	if !changed {
+		return nil
 	}
+	t.publish()
+	t.tellCallers(apps)
+	if t.none {
+		return t.settle(t.version, false)
+	}
+	return nil
 }
 
 // leaving notes that the tables to come do not hold the targets, and coming that
@@ -167,7 +182,7 @@ func (t *Traffic) publish() {
 	if !t.loaded {
 		return
 	}
-	t.version = t.next()
+	t.version, t.published = t.next(), time.Now()
 	table := router.Table{Version: t.version, Routes: make([]router.Route, 0, len(t.apps))}
 	for _, id := range slices.Sorted(maps.Keys(t.apps)) {
 		table.Routes = append(table.Routes, t.apps[id]...)
@@ -190,7 +205,7 @@ func offer(ch chan router.Table, table router.Table) {
 func (t *Traffic) Watch(ctx context.Context, id string) <-chan router.Table {
 	in := make(chan router.Table, 1)
 	t.mu.Lock()
-	t.routers[id] = &routerState{ch: in}
+	t.routers[id] = &routerState{ch: in, held: t.routers[id] != nil && t.routers[id].held}
 	if t.loaded {
 		t.publish()
 	}
@@ -218,7 +233,12 @@ func (t *Traffic) Watch(ctx context.Context, id string) <-chan router.Table {
 func (t *Traffic) leave(id string, ch chan router.Table) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if r := t.routers[id]; r != nil && r.ch == ch {
+	r := t.routers[id]
+	switch {
+	case r == nil || r.ch != ch:
+	case r.held:
+		r.ch = make(chan router.Table, 1) // nobody reads it
+	default:
 		delete(t.routers, id)
 	}
 }
@@ -236,9 +256,7 @@ func (t *Traffic) Ack(a router.Ack) {
 	r.acked, r.busy = a.Version, a.Busy
 	wake := t.settle(a.Version, fresh)
 	t.mu.Unlock()
-	for app := range wake {
-		t.bell.Ring(AppTopic(app))
-	}
+	t.ring(wake)
 }
 
 // settle gives the apps that may have waited for an acknowledgement of a version:
@@ -270,6 +288,9 @@ func (t *Traffic) settle(version int64, fresh bool) map[string]bool {
 
 // acked says that every router serves from that version or a later one.
 func (t *Traffic) acked(version int64) bool {
+	if t.counting || t.none {
+		return t.none && t.loaded
+	}
 	for _, r := range t.routers {
 		if r.acked < version {
 			return false
@@ -287,14 +308,17 @@ func (t *Traffic) Quiet(targetID string) bool {
 }
 
 func (t *Traffic) quiet(targetID string) bool {
-	if len(t.routers) == 0 {
-		return false // a router that is away may still serve from its snapshot
-	}
 	last := int64(-1) // one that is not known was in no table
 	if s, ok := t.seen[targetID]; ok {
 		if last = s.last; last == stillIn {
 			last = t.version
 		}
+	}
+	if t.counting || t.none {
+		return t.none && t.loaded && last < t.version && t.doors.quiet(targetID, time.Now())
+	}
+	if len(t.routers) == 0 {
+		return false // a router that is away may still serve from its snapshot
 	}
 	for _, r := range t.routers {
 		if r.acked == 0 || r.acked <= last || r.busy[targetID] > 0 {

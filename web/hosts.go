@@ -50,6 +50,8 @@ type hostsData struct {
 	Brief bool       // there are too many hosts to say of each what is on it
 	Slip  slip
 	Made  *server.HostInvitation // for this one answer
+
+	Routers []server.RouterRow
 }
 
 const (
@@ -62,6 +64,9 @@ func (s *Server) hostsPage(v *visit) error { return s.showHosts(v, hostsData{}) 
 func (s *Server) showHosts(v *visit, data hostsData) error {
 	list, err := s.svc.Hosts(v.ctx(), v.actor())
 	if err != nil {
+		return err
+	}
+	if data.Routers, err = s.svc.Routers(v.ctx(), v.actor()); err != nil {
 		return err
 	}
 	data.Brief = len(list) > hostsInFull

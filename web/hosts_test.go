@@ -18,6 +18,12 @@ type hostFake struct {
 	hosts  []server.HostRow
 	did    []string
 	refuse error
+
+	routers []server.RouterRow
+}
+
+func (f *hostFake) Routers(context.Context, server.Actor) ([]server.RouterRow, error) {
+	return f.routers, nil
 }
 
 func (f *hostFake) Hosts(context.Context, server.Actor) ([]server.HostRow, error) {
@@ -213,4 +219,20 @@ func TestHostsFormsAreRefused(t *testing.T) {
 	if w := b.post("/hosts/nowhere/cordon"); w.Code != http.StatusNotFound {
 		t.Error(w.Code)
 	}
+}
+
+// The page of hosts tells of the routers, too.
+func TestRoutersPart(t *testing.T) {
+	f := newHosts()
+	b := newBrowser(t, f)
+	b.page("/hosts", "There is no router")
+	now := time.Now()
+	f.routers = []server.RouterRow{
+		{ID: "r0", Name: server.BuiltInRouter, Local: true, State: server.RouterReady, Table: 7, Newest: 7, SeenAt: now, Addr: "[::]:8080"},
+		{ID: "r1", Name: "edge-1", State: server.RouterBehind, Table: 6, Newest: 7, SeenAt: now, Note: "has not said that it serves from the newest table"},
+		{ID: "r2", Name: "edge-2", State: server.RouterLost, SeenAt: now.Add(-time.Minute)},
+		{ID: "r3", Name: hostile, State: server.RouterLost, Addr: hostile, Note: hostile},
+	}
+	body := b.page("/hosts", "built-in", "●</span> ready", "[::]:8080", "newest", "edge-1: has not said", "◑</span> behind", "older", "✕</span> lost", "1 min ago", "never", "paas routers</code>")
+	inert(t, body)
 }

@@ -37,7 +37,7 @@ var phrases = map[string]string{
 	"invitation.accepted": "accepted the invitation of", "invitation.created": "invited", "invitation.revoked": "withdrew the invitation of",
 	"key.added": "added the key", "key.removed": "removed the key", "maintenance.off": "ended maintenance", "maintenance.on": "began maintenance",
 	"master-key.rotated": "rotated the master key:", "passkey.added": "added the passkey", "passkey.removed": "removed the passkey",
-	"release.created": "released", "run.created": "ran", "run.stop": "stopped", "session.opened": "opened a session:", "settings.changed": "changed limits:",
+	"release.created": "released", "router.invited": "invited the router", "router.joined": "let join the router", "router.removed": "removed the router", "run.created": "ran", "run.stop": "stopped", "session.opened": "opened a session:", "settings.changed": "changed limits:",
 	"signin": "signed in", "signin.link": "asked for a sign-in link for", "signin.ended": "signed out of", "signin.refused": "was refused to sign in:",
 	"token.created": "made the token", "token.revoked": "revoked the token", "token.rotated": "rotated the token",
 }

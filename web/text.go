@@ -115,7 +115,7 @@ func stateOf(state any) look {
 		return look{"off", "○", word}
 	case "maintenance", "cordoned":
 		return look{"wait", "‖", word} // held, on purpose
-	case "stopping", "draining":
+	case "stopping", "draining", "behind":
 		return look{"busy", "◑", word}
 	case string(server.DeployQueued), "pending", "wanted", "settling":
 		return look{"wait", "◌", word}

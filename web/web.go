@@ -52,6 +52,7 @@ type Services interface {
 	Crons
 	HostNames
 	Hosts
+	Routers
 	Places
 	Sharing
 	Owning

@@ -101,7 +101,7 @@ func (s *agentSettings) check(cmd *cobra.Command) (*slog.Logger, error) {
 }
 
 func runAgent(ctx context.Context, s agentSettings, log *slog.Logger) error {
-	unlock, err := lockAgent(s.dataDir)
+	unlock, err := lockRole(s.dataDir, "paas agent")
 	if err != nil {
 		return err
 	}
@@ -233,19 +233,19 @@ func localAddress(ctx context.Context, server string) (netip.Addr, error) {
 	return a.Addr().Unmap(), err
 }
 
-// lockAgent lets one agent run on a data directory. The kernel frees the lock
-// with the process.
-func lockAgent(dir string) (unlock func(), err error) {
+// lockRole lets one process of a role, "paas agent", run on a data directory. The
+// kernel frees the lock with the process.
+func lockRole(dir, role string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("make the agent's directory: %w", err)
+		return nil, fmt.Errorf("make the directory of %s: %w", role, err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("lock the agent's directory: %w", err)
+		return nil, fmt.Errorf("lock the directory of %s: %w", role, err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		_ = f.Close()
-		return nil, fmt.Errorf("another paas agent runs on %s; nothing was started", dir)
+		return nil, fmt.Errorf("another %s runs on %s; nothing was started", role, dir)
 	}
 	if err := f.Truncate(0); err == nil {
 		_, _ = f.WriteString(strconv.Itoa(os.Getpid()) + "\n") // for people

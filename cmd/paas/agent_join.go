@@ -37,19 +37,28 @@ To run it twice does no harm.`,
 			if _, err := s.check(cmd); err != nil {
 				return err
 			}
-			ca = strings.ToLower(strings.ReplaceAll(ca, ":", ""))
-			if raw, err := hex.DecodeString(ca); err != nil || len(raw) != 32 {
-				return usagef(cmd, "--ca must be the fingerprint that paas hosts:add printed, 64 hex digits")
+			fingerprint, err := checkJoin(cmd, args[0], ca, "paas hosts:add")
+			if err != nil {
+				return err
 			}
-			if _, port, err := net.SplitHostPort(args[0]); err != nil || port == "" {
-				return usagef(cmd, "%s is no address: it is HOST:PORT of the control plane, as paas hosts:add printed it", printable(args[0]))
-			}
-			return s.join(cmd, fleet.Joining{Dir: s.dataDir, Server: args[0], Token: args[1], CA: ca, Found: s.addr == ""})
+			return s.join(cmd, fleet.Joining{Dir: s.dataDir, Server: args[0], Token: args[1], CA: fingerprint, Found: s.addr == ""})
 		},
 	}
 	s.flags(cmd)
 	cmd.Flags().StringVar(&ca, "ca", "", "fingerprint of the control plane's certificate")
 	return cmd
+}
+
+// checkJoin reads what the command of an invitation says of the control plane.
+func checkJoin(cmd *cobra.Command, addr, ca, printedBy string) (fingerprint string, err error) {
+	ca = strings.ToLower(strings.ReplaceAll(ca, ":", ""))
+	if raw, err := hex.DecodeString(ca); err != nil || len(raw) != 32 {
+		return "", usagef(cmd, "--ca must be the fingerprint that %s printed, 64 hex digits", printedBy)
+	}
+	if _, port, err := net.SplitHostPort(addr); err != nil || port == "" {
+		return "", usagef(cmd, "%s is no address: it is HOST:PORT of the control plane, as %s printed it", printable(addr), printedBy)
+	}
+	return ca, nil
 }
 
 func (s *agentSettings) join(cmd *cobra.Command, j fleet.Joining) error {
@@ -73,7 +82,7 @@ func (s *agentSettings) join(cmd *cobra.Command, j fleet.Joining) error {
 	id, err := fleet.Join(ctx, j, m)
 	if err != nil {
 		fmt.Fprintln(out, "failed")
-		return s.explain(err, j)
+		return explainJoin(err, j)
 	}
 	fmt.Fprintf(out, "done, %s\n", printable(id.Name))
 	if before.Joined() {
@@ -126,7 +135,7 @@ func (s *agentSettings) member(ctx context.Context, j fleet.Joining, m fleet.Mac
 	return id, err
 }
 
-func (s *agentSettings) explain(err error, j fleet.Joining) error {
+func explainJoin(err error, j fleet.Joining) error {
 	var refused *fleet.Refusal
 	switch {
 	case errors.As(err, &refused):

@@ -46,6 +46,7 @@ func examples() map[string]string {
 		"logs":                  "paas logs --tail\npaas logs -n 500 --dyno web.1\npaas logs --source paas --process-type worker\npaas logs --grep timeout --since 2h",
 		"maintenance:on":        "paas maintenance:on",
 		"metrics":               "paas metrics\npaas metrics --since 24h\npaas metrics --since 7d --json",
+		"routers:add":           "paas routers:add edge-1",
 		"ps:copy":               "paas ps:copy /tmp/dump.sql -d worker.1",
 		"ps:exec":               "paas ps:exec\npaas ps:exec -d worker.1 -- ls /tmp",
 		"ps:forward":            "paas ps:forward 8080\npaas ps:forward 5000:8080 -d web.2",

@@ -91,13 +91,15 @@ func labelText(labels map[string]string) string {
 	return strings.Join(words, " ")
 }
 
-func heardOf(h api.Host) string {
-	if h.SeenAt == nil {
+func heardOf(h api.Host) string { return heardAt(h.SeenAt) }
+
+func heardAt(at *time.Time) string {
+	if at == nil {
 		return "never"
 	}
-	const now = 5 * time.Second // agents speak up far more often
-	if age := time.Since(*h.SeenAt); age >= now {
-		return cmp.Or(ago(age), h.SeenAt.Local().Format(time.DateTime))
+	const now = 5 * time.Second // agents and routers speak up far more often
+	if age := time.Since(*at); age >= now {
+		return cmp.Or(ago(age), at.Local().Format(time.DateTime))
 	}
 	return "just now"
 }

@@ -83,6 +83,11 @@ func TestScripts(t *testing.T) {
 					h.Findings = append(h.Findings, server.Finding{Check: args[1], Status: "warn", Found: args[2], Cause: args[3]})
 				})
 			},
+			"router": func(ts *testscript.TestScript, _ bool, args []string) {
+				platform(ts).SetRouter(args[0], func(r *server.RouterRow) {
+					r.State, r.Note, r.Table, r.Busy = server.RouterState(args[1]), args[2], 11, 3
+				})
+			},
 			"broken": func(ts *testscript.TestScript, _ bool, args []string) { platform(ts).Break(errors.New(args[0])) },
 			"mode": func(ts *testscript.TestScript, _ bool, args []string) {
 				info, err := os.Stat(ts.MkAbs(args[1]))

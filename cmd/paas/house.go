@@ -174,7 +174,7 @@ func (h *house) openLogs(context.Context) (err error) {
 
 func (h *house) openRouter(context.Context) (err error) {
 	h.router, err = router.New(router.Config{
-		ID: "router-" + h.data.cluster, HTTPAddr: h.s.http, HTTPSAddr: h.s.https, CertFile: h.s.tlsCert, KeyFile: h.s.tlsKey,
+		ID: h.routerID(), HTTPAddr: h.s.http, HTTPSAddr: h.s.https, CertFile: h.s.tlsCert, KeyFile: h.s.tlsKey,
 		SnapshotFile: h.data.join("router", "table.json"), Domain: h.s.domain, PlatformHost: h.s.dashboardHost(), Fallback: &h.front,
 		Log: func(appID string, at time.Time, line string) {
 			h.logs.Append(server.LogLine{AppID: appID, At: at, Source: "paas", Dyno: "router", Text: line})
@@ -267,11 +267,11 @@ func (h *house) openServer(ctx context.Context) (err error) {
 	crons := server.NewScheduler(server.SchedulerConfig{Size: h.s.sizes[0].Name, Tick: time.Second,
 		Late: 5 * time.Minute}, h.store, h.bell, h.log)
 	drills := server.NewDrills(h.store, h.traffic, h.meter, h.bell, h.log)
-	h.leading(r.Run, crons.Run, drills.Run, p.Lead)
+	h.leading(h.fleet.routers.Lead(r.Run), crons.Run, drills.Run, p.Lead)
 	h.service, err = server.NewService(ctx, server.ServiceConfig{TokenLife: 90 * 24 * time.Hour,
 		MaxSlots: server.Slots(h.s.pool, subnetBits), Domain: h.s.domain, Sizes: h.s.sizes,
 		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }, Keys: h.data.keyFile(), Drains: &drain.Guard{Allow: h.s.drainNets}, Meter: h.meter,
-		Fleet: h.fleetAddress, Server: h.data.cluster},
+		Fleet: h.fleetAddress, Server: h.data.cluster, Routers: h.fleet.routers},
 		h.store, h.repos, h.keyring, h.bell, h.sessions, h.allLogs(), p, h.log)
 	if err != nil {
 		return err

@@ -77,6 +77,7 @@ type fleetParts struct {
 	api     atomic.Pointer[httpd.Server] // once it is there
 	logDoor http.Handler                 // this server's own logs, for the others
 	forward *fleet.Forward               // nil: there are no other servers
+	routers *server.Routers
 }
 
 // leading adds a part that runs while this process leads.
@@ -106,6 +107,7 @@ func (h *house) where() (p fleet.Where) {
 
 // openLeader makes this process one that may lead.
 func (h *house) openLeader(ctx context.Context) error {
+	h.openRouters()
 	h.fleet.leader = server.NewLeader(server.LeaderConfig{Owner: h.servers.Self()}, h.store, h.log)
 	if h.s.fleet.addr == "" {
 		return nil
@@ -127,7 +129,7 @@ func (h *house) openFleet(control *server.Control) (err error) {
 		return nil
 	}
 	h.fleet.server, err = fleet.New(fleet.Config{Addr: h.s.fleet.addr, Epoch: h.fleet.leader.Epoch, Behind: h.behind(), Where: h.where, Links: h.traffic,
-		Registry: fleet.Registry{URL: registryURL(h.images.addr), User: h.images.auth.User, Password: h.images.auth.Password}},
+		Registry: fleet.Registry{URL: registryURL(h.images.addr), User: h.images.auth.User, Password: h.images.auth.Password}, Edge: h.edge()},
 		h.fleet.auth, control, h.fleet.hosts, h.log)
 	if err != nil {
 		return portHint(err, "--fleet", h.s.fleet.addr)

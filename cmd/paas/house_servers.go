@@ -112,12 +112,12 @@ func (h *house) forwardAPI() func(operator bool, local http.Handler) http.Handle
 	}
 }
 
-// behind is what other servers find behind this one's doors while it leads.
+// behind is what other servers, and routers that ask for the dashboard, find
+// behind this one's doors while it leads.
 func (h *house) behind() func(door string) http.Handler {
-	if !h.s.serverOnly {
-		return nil
+	if h.s.serverOnly {
+		h.fleet.logDoor = fleet.LogDoor(h.logs)
 	}
-	h.fleet.logDoor = fleet.LogDoor(h.logs)
 	return func(door string) http.Handler {
 		api := h.fleet.api.Load()
 		switch {
@@ -125,7 +125,7 @@ func (h *house) behind() func(door string) http.Handler {
 			return &h.front
 		case door == fleet.DoorLogs:
 			return h.fleet.logDoor
-		case api == nil:
+		case api == nil || !h.s.serverOnly:
 			return nil
 		}
 		return api.Handler(door == fleet.DoorOperator)

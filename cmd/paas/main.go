@@ -64,7 +64,7 @@ func (c *cli) rootCommand() *cobra.Command {
 	root := c.bareRoot()
 	root.PersistentFlags().StringVar(&c.server, "server", "",
 		"server to speak to: HOST[:PORT] of a login, http(s)://… or unix:///…")
-	root.AddCommand(standaloneCommand(), serverCommand(), agentCommand(), doctorCommand())
+	root.AddCommand(standaloneCommand(), serverCommand(), agentCommand(), routerCommand(), doctorCommand())
 	root.AddCommand(mirrorCommands()...)
 	root.AddCommand(c.commands()...)
 	arrange(root)
@@ -101,7 +101,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.loginCommands(), c.accountCommands(), c.keyCommands(), c.appCommands(), c.configCommands(), c.psCommands(),
 		c.logCommands(), c.releaseCommands(), c.deployCommands(), c.otherCommands(), c.runCommands(), c.accessCommands(), c.adminCommands(),
 		c.drainCommands(), c.cronCommands(), c.fileCommands(), c.localCommands(), c.gitCommands(), c.metricsCommands(), c.dashboardCommands(),
-		c.hostCommands(), c.constraintCommands(), {c.whyCommand(), c.drillCommand(), c.rebalanceCommand(), c.upgradeCommand()},
+		c.hostCommands(), c.routerCommands(), c.constraintCommands(), {c.whyCommand(), c.drillCommand(), c.rebalanceCommand(), c.upgradeCommand()},
 	} {
 		all = append(all, group...)
 	}

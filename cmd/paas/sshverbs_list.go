@@ -37,7 +37,7 @@ func verbs() map[string]verb {
 		"deploys:cancel", "deploys:info", "deploys:output", "domains", "domains:add", "domains:clear", "domains:remove",
 		"drains", "drains:add", "drains:remove", "files", "files:get", "files:unset", "hosts", "hosts:cordon", "hosts:info", "hosts:uncordon", "keys", "keys:remove", "links", "links:add",
 		"maintenance", "maintenance:off", "maintenance:on", "master-key", "master-key:rotate", "ps", "ps:restart", "ps:scale", "ps:stop", "ps:type",
-		"releases:diff", "releases:output", "releases:retry", "rollback", "version", "whoami", "why",
+		"releases:diff", "releases:output", "releases:retry", "rollback", "routers", "routers:add", "routers:info", "routers:remove", "version", "whoami", "why",
 	} {
 		all[plain] = verb{}
 	}
@@ -54,7 +54,7 @@ func refusedVerbs() map[string]string {
 	for _, name := range []string{"open", "local", "ps:forward", "git:remote", "git:clone"} {
 		all[name] = needsHere
 	}
-	for _, name := range []string{"standalone", "server", "agent", "doctor", "mirror:import", "mirror:list"} {
+	for _, name := range []string{"standalone", "server", "agent", "router", "doctor", "mirror:import", "mirror:list"} {
 		all[name] = "it is the operator's, on the server itself"
 	}
 	return all
@@ -75,6 +75,9 @@ func refusedFlags() map[string][]string {
 	}
 	for _, name := range []string{"", ":add", ":cordon", ":drain", ":info", ":keep", ":label", ":rebalance", ":remove", ":uncordon", ":upgrade"} {
 		all["hosts"+name] = []string{"socket"}
+	}
+	for _, name := range []string{"", ":add", ":info", ":remove"} {
+		all["routers"+name] = []string{"socket"}
 	}
 	return all
 }

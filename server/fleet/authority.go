@@ -154,10 +154,10 @@ func (a *Authority) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) 
 	return a.leaf, nil
 }
 
-// host makes a certificate for a host's key. It opens what is the host's and
-// cannot pose as the control plane.
-func (a *Authority) host(id string, key *ecdsa.PublicKey, life time.Duration) (*x509.Certificate, error) {
-	return a.issue(&x509.Certificate{Subject: pkix.Name{CommonName: id},
+// member makes a certificate for the key of a host or router. It opens what is
+// theirs in that role, and cannot pose as the control plane.
+func (a *Authority) member(r role, id string, key *ecdsa.PublicKey, life time.Duration) (*x509.Certificate, error) {
+	return a.issue(&x509.Certificate{Subject: r.subject(id),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, key, life)
 }
 

@@ -21,6 +21,8 @@ type ClientConfig struct {
 	Registry string // host:port of the loopback registry, as images are pulled from
 	// Machine is asked, until it knows, for what is told at the start.
 	Machine func(context.Context) (Machine, error)
+	// Edge says that this is a router's, and not a host's.
+	Edge bool
 	// Alone is how long the control plane is waited for at the start before
 	// the last set is run without it, 5 s when zero.
 	Alone time.Duration
@@ -79,8 +81,8 @@ func NewClient(cfg ClientConfig, log *slog.Logger) (*Client, error) {
 		cfg.Alone = 5 * time.Second
 	}
 	id, err := ReadIdentity(cfg.Dir)
-	if err == nil && !id.Joined() {
-		err = errors.New("this machine has not joined yet; get the command for it with: paas hosts:add NAME")
+	if err == nil {
+		err = cfg.mayBe(id)
 	}
 	if err != nil {
 		return nil, err
@@ -202,8 +204,9 @@ const beatLimit = time.Second
 func (c *Client) sendBeats(ctx context.Context) {
 	c.touch(ctx, c.beatDue, func(ctx context.Context, way http.RoundTripper, to string) error {
 		c.mu.Lock()
-		q := hostBeat{Beat: c.beat, Servers: sumOf(c.servers.Sealed)}
+		q := hostBeat{Beat: c.beat}
 		c.mu.Unlock()
+		q.Servers = c.serversSum()
 		var reply inOffice
 		err := post(ctx, way, "https://"+to+"/v1/beat", q, &reply)
 		if err == nil {
@@ -317,8 +320,8 @@ func (c *Client) noted(err error) {
 		c.back = make(chan struct{})
 		c.log.Info("connected with the control plane", "server", c.lines.to)
 	case "away":
-		c.log.Warn("the control plane does not answer; what runs goes on", "server", c.lines.to, "err", err)
+		c.log.Warn(c.cfg.alone(), "server", c.lines.to, "err", err)
 	default:
-		c.log.Error("the control plane does not know this host; what runs goes on. To join again: run here what paas hosts:add NAME prints, then restart the agent", "server", c.lines.to, "err", err)
+		c.log.Error(c.cfg.unknown(), "server", c.lines.to, "err", err)
 	}
 }

@@ -81,6 +81,13 @@ func (c *Client) toldServers(sealed []byte) {
 	c.keepServers(kept)
 }
 
+// serversSum says which list of servers this host has.
+func (c *Client) serversSum() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return sumOf(c.servers.Sealed)
+}
+
 func (c *Client) keepServers(s servers) {
 	if err := s.write(c.cfg.Dir); err != nil {
 		c.log.Warn("keep the list of servers; it is used all the same", "err", err)

@@ -74,6 +74,15 @@ func Join(ctx context.Context, j Joining, m Machine) (Identity, error) {
 	if q.CSR, err = id.csr(); err != nil {
 		return id, err
 	}
+	if err := id.enroll(ctx, j, "/v1/join", q); err != nil {
+		return id, err
+	}
+	id.Addr, id.Found = m.Addr, j.Found
+	return id, id.write(j.Dir)
+}
+
+// enroll sends a request to join and makes the identity what the answer says.
+func (id *Identity) enroll(ctx context.Context, j Joining, path string, q joinRequest) error {
 	ctx, cancel := context.WithTimeout(ctx, joinLimit)
 	defer cancel()
 	t := newTransport(&tls.Config{MinVersion: tls.VersionTLS13, ServerName: controlName,
@@ -84,12 +93,11 @@ func Join(ctx context.Context, j Joining, m Machine) (Identity, error) {
 		}})
 	defer t.CloseIdleConnections()
 	var reply joinReply
-	if err := post(ctx, t, "https://"+j.Server+"/v1/join", q, &reply); err != nil {
-		return id, err
+	if err := post(ctx, t, "https://"+j.Server+path, q, &reply); err != nil {
+		return err
 	}
-	id.Host, id.Name, id.SignKey, id.Certificate = reply.Host, reply.Name, reply.SignKey, reply.Certificate
-	id.Addr, id.Found = m.Addr, j.Found
-	return id, errors.Join(servers{Sealed: reply.Servers}.write(j.Dir), id.write(j.Dir))
+	id.Host, id.Name, id.SignKey, id.Certificate, id.Edge = reply.Host, reply.Name, reply.SignKey, reply.Certificate, reply.Edge
+	return servers{Sealed: reply.Servers}.write(j.Dir)
 }
 
 // ErrImpostor is what an address answers that is not the control plane which

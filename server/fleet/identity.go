@@ -49,7 +49,6 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 var (
 	errNoCertificate = &server.Error{ID: server.ErrUnauthorized, Message: "A host shows its certificate here.", Next: "Join first: paas agent join"}
 	errExpired       = &server.Error{ID: server.ErrUnauthorized, Message: "The certificate is not of this control plane, or has expired."}
-	errRemoved       = &server.Error{ID: server.ErrForbidden, Message: "This host was removed from the platform."}
 )
 
 // identify gives the host that a request comes from.
@@ -58,12 +57,15 @@ func (s *Server) identify(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return s.hostOf(r.Context(), leaf)
+	if roleOf(leaf) != roleHost {
+		return "", errOtherRole
+	}
+	return s.ownerOf(r.Context(), leaf)
 }
 
-// hostOf asks the store whose key it is. The answer is kept for a while, and
-// while the store is away: it made the host one once.
-func (s *Server) hostOf(ctx context.Context, leaf *x509.Certificate) (string, error) {
+// ownerOf asks the store whose key it is, a host's or a router's. The answer is
+// kept for a while, and while the store is away: it knew the key once.
+func (s *Server) ownerOf(ctx context.Context, leaf *x509.Certificate) (string, error) {
 	p, ok := ctx.Value(peerKey{}).(*peer)
 	if !ok {
 		p = &peer{known: func() {}}
@@ -74,15 +76,15 @@ func (s *Server) hostOf(ctx context.Context, leaf *x509.Certificate) (string, er
 		return p.host, nil
 	}
 	if time.Since(p.gone) < refuseFor {
-		return "", errRemoved
+		return "", roleOf(leaf).removed()
 	}
 	limited, cancel := context.WithTimeout(ctx, askLimit)
 	defer cancel()
-	host, err := s.hosts.HostByKey(limited, keyHash(leaf.RawSubjectPublicKeyInfo))
+	host, err := s.registry(leaf).byKey(limited, keyHash(leaf.RawSubjectPublicKeyInfo))
 	switch {
 	case err == nil && host != leaf.Subject.CommonName, server.IsID(err, server.ErrNotFound):
 		p.host, p.gone = "", time.Now()
-		return "", errRemoved
+		return "", roleOf(leaf).removed()
 	case err != nil && p.host != "":
 		p.asked = time.Now()
 		return p.host, nil

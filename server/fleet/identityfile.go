@@ -40,6 +40,8 @@ type Identity struct {
 	Found bool       `json:"found,omitempty"`
 	// Password opens the loopback registry, for this machine's engine.
 	Password string `json:"password,omitempty"`
+	// Edge is what a router knows of the platform, nil for a host.
+	Edge *edgeInfo `json:"edge,omitempty"`
 }
 
 // identityFile is where an agent keeps it, in its data directory.

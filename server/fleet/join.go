@@ -39,7 +39,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*joinReply, erro
 	if err != nil {
 		return nil, err
 	}
-	cert, err := s.auth.host(id, key, s.cfg.CertificateLife)
+	cert, err := s.auth.member(roleHost, id, key, s.cfg.CertificateLife)
 	if err != nil {
 		return nil, err
 	}
@@ -79,15 +79,15 @@ func (q joinRequest) check(from netip.Addr) error {
 	return mayPublishOn(addr.Unmap(), from)
 }
 
-// renew gives a host a certificate for its next key. With it alone nothing can
-// be done: the host is known by the key it has until rekey.
+// renew gives a host or router a certificate for its next key. With it alone
+// nothing can be done: they are known by the key they have until rekey.
 func (s *Server) renew(w http.ResponseWriter, r *http.Request) {
 	reply, err := s.prolong(w, r)
 	s.answer(w, r, reply, err)
 }
 
 func (s *Server) prolong(w http.ResponseWriter, r *http.Request) (*joinReply, error) {
-	_, host, err := s.late(r)
+	leaf, id, err := s.late(r)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func (s *Server) prolong(w http.ResponseWriter, r *http.Request) (*joinReply, er
 	if err != nil {
 		return nil, err
 	}
-	cert, err := s.auth.host(host, key, s.cfg.CertificateLife)
+	cert, err := s.auth.member(roleOf(leaf), id, key, s.cfg.CertificateLife)
 	if err != nil {
 		return nil, err
 	}
@@ -111,9 +111,9 @@ type rekeyRequest struct {
 	Key []byte `json:"key"` // SHA-256 of the new one's public half
 }
 
-// rekey makes the key of a host's next certificate the one it is known by.
+// rekey makes the key of a next certificate the one its owner is known by.
 func (s *Server) rekey(w http.ResponseWriter, r *http.Request) {
-	leaf, host, err := s.late(r)
+	leaf, id, err := s.late(r)
 	var q rekeyRequest
 	if err == nil {
 		err = read(w, r, maxJoin, &q)
@@ -122,26 +122,27 @@ func (s *Server) rekey(w http.ResponseWriter, r *http.Request) {
 		err = server.Errorf(server.ErrInvalid, "The new key is not told by its SHA-256. Nothing was changed.")
 	}
 	if err == nil {
-		err = s.goBy(r.Context(), host, keyHash(leaf.RawSubjectPublicKeyInfo), q.Key)
+		err = s.goBy(r.Context(), leaf, id, q.Key)
 	}
 	s.answer(w, r, done{}, err)
 }
 
-func (s *Server) goBy(ctx context.Context, host string, old, key []byte) error {
+func (s *Server) goBy(ctx context.Context, leaf *x509.Certificate, id string, key []byte) error {
+	old := keyHash(leaf.RawSubjectPublicKeyInfo)
 	if bytes.Equal(old, key) {
 		return nil // it was told before
 	}
-	return s.hosts.RenewKey(ctx, host, old, key)
+	return s.registry(leaf).renewKey(ctx, id, old, key)
 }
 
-// late gives the host of a certificate that may have ended not too long ago.
+// late gives whose certificate it is, which may have ended not too long ago.
 func (s *Server) late(r *http.Request) (*x509.Certificate, string, error) {
 	leaf, err := s.lateCertificateOf(r)
 	if err != nil {
 		return nil, "", err
 	}
-	host, err := s.hostOf(r.Context(), leaf)
-	return leaf, host, err
+	id, err := s.ownerOf(r.Context(), leaf)
+	return leaf, id, err
 }
 
 // limiter bounds how often an address may try something in a minute.

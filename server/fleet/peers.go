@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
@@ -32,7 +31,6 @@ const (
 	// remoteHeader is the address of the client that the server in front saw.
 	// It means something behind a door of a server only.
 	remoteHeader = "Paas-Remote-Addr"
-	roleServer   = "server" // in a certificate's organizational unit
 
 	doorLimit = 2 * time.Second // to a leader, with its first word
 	welcome   = 'L'             // that word: it leads
@@ -56,14 +54,19 @@ func NewPeers(id string, auth *Authority) *Peers { return &Peers{id: id, auth: a
 // Dial opens a door of a server that leads. Until it returns nothing was sent
 // that could have been acted upon.
 func (p *Peers) Dial(ctx context.Context, addr, door string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, doorLimit)
-	defer cancel()
 	cert, err := p.certificate()
 	if err != nil {
 		return nil, err
 	}
-	d := tls.Dialer{NetDialer: &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: pingAfter, Interval: pingLimit, Count: 2}},
-		Config: &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: p.auth.pool(), ServerName: controlName, Certificates: []tls.Certificate{*cert}, NextProtos: []string{door}}}
+	return openDoor(ctx, &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: p.auth.pool(), ServerName: controlName, Certificates: []tls.Certificate{*cert}}, addr, door)
+}
+
+// openDoor is Dial for whoever a configuration says.
+func openDoor(ctx context.Context, config *tls.Config, addr, door string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, doorLimit)
+	defer cancel()
+	config.NextProtos = []string{door}
+	d := tls.Dialer{NetDialer: &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: pingAfter, Interval: pingLimit, Count: 2}}, Config: config}
 	c, err := d.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("reach the server at %s: %w", addr, err)
@@ -91,7 +94,7 @@ func (p *Peers) certificate() (*tls.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	leaf, err := p.auth.issue(&x509.Certificate{Subject: pkix.Name{CommonName: p.id, OrganizationalUnit: []string{roleServer}},
+	leaf, err := p.auth.issue(&x509.Certificate{Subject: roleServer.subject(p.id),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}, &key.PublicKey, leafLife)
 	if err != nil {
 		return nil, err
@@ -104,6 +107,7 @@ func (p *Peers) certificate() (*tls.Certificate, error) {
 type doors struct {
 	auth    *Authority
 	epoch   func() int64
+	router  func(leaf *x509.Certificate) bool // it is one; they come for the dashboard only
 	servers []*http.Server
 	next    map[string]func(*http.Server, *tls.Conn, http.Handler)
 	queues  []*queue
@@ -112,8 +116,8 @@ type doors struct {
 
 // newDoors makes a server behind each door. Handlers are looked up at each
 // request: nil means not yet.
-func newDoors(auth *Authority, epoch func() int64, behind func(door string) http.Handler, log *slog.Logger) *doors {
-	d := &doors{auth: auth, epoch: epoch, next: map[string]func(*http.Server, *tls.Conn, http.Handler){}}
+func newDoors(auth *Authority, epoch func() int64, router func(*x509.Certificate) bool, behind func(door string) http.Handler, log *slog.Logger) *doors {
+	d := &doors{auth: auth, epoch: epoch, router: router, next: map[string]func(*http.Server, *tls.Conn, http.Handler){}}
 	if behind == nil {
 		return d
 	}
@@ -132,7 +136,7 @@ func newDoors(auth *Authority, epoch func() int64, behind func(door string) http
 				h.ServeHTTP(w, r)
 			})})
 		d.next[door] = func(_ *http.Server, c *tls.Conn, _ http.Handler) {
-			d.enter(c, q, behind(door) != nil, door == DoorLogs)
+			d.enter(c, q, behind(door) != nil && d.admits(door, c), door == DoorLogs)
 		}
 	}
 	return d
@@ -151,7 +155,7 @@ func (d *doors) protocols() []string {
 // ends; it ends with the term. Through some it comes always.
 func (d *doors) enter(c *tls.Conn, q *queue, ready, always bool) {
 	epoch := d.epoch()
-	if epoch == 0 && !always || !ready || !d.ofServer(c) {
+	if epoch == 0 && !always || !ready {
 		return // the caller closes it
 	}
 	if b, ok := c.NetConn().(*boundedConn); ok {
@@ -180,14 +184,21 @@ func (d *doors) enter(c *tls.Conn, q *queue, ready, always bool) {
 	}
 }
 
-// ofServer says whether the other end has shown a server's certificate.
-func (d *doors) ofServer(c *tls.Conn) bool {
+// admits says whether the other end has shown a certificate that is good for a
+// door.
+func (d *doors) admits(door string, c *tls.Conn) bool {
 	certs := c.ConnectionState().PeerCertificates
-	if len(certs) == 0 || !slices.Contains(certs[0].Subject.OrganizationalUnit, roleServer) {
+	if len(certs) == 0 {
 		return false
 	}
 	_, err := certs[0].Verify(x509.VerifyOptions{Roots: d.auth.pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}})
-	return err == nil
+	switch {
+	case err != nil:
+		return false
+	case roleOf(certs[0]) == roleServer:
+		return true
+	}
+	return door == DoorDashboard && roleOf(certs[0]) == roleRouter && d.router(certs[0])
 }
 
 func (d *doors) run() {

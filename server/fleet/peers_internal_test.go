@@ -42,7 +42,11 @@ func TestDoors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, err := auth.host("h1", &key.PublicKey, leafLife)
+	host, err := auth.member(roleHost, "h1", &key.PublicKey, leafLife)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edge, err := auth.member(roleRouter, "r1", &key.PublicKey, leafLife)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,12 +55,18 @@ func TestDoors(t *testing.T) {
 	other.auth.root = auth.root // it trusts the one it wants to deceive
 	for label, p := range map[string]*Peers{
 		"a host":                  {auth: auth, cert: &tls.Certificate{Certificate: [][]byte{host.Raw}, PrivateKey: key, Leaf: host}},
+		"a router":                {auth: auth, cert: &tls.Certificate{Certificate: [][]byte{edge.Raw}, PrivateKey: key, Leaf: edge}},
 		"of another installation": other,
 	} {
 		if c, err := p.Dial(t.Context(), s.Addr().String(), DoorOperator); err == nil {
 			_ = c.Close()
 			t.Errorf("%s came in", label)
 		}
+	}
+	unknown := &Peers{auth: auth, cert: &tls.Certificate{Certificate: [][]byte{edge.Raw}, PrivateKey: key, Leaf: edge}}
+	if c, err := unknown.Dial(t.Context(), s.Addr().String(), DoorDashboard); err == nil {
+		_ = c.Close()
+		t.Error("a router that is not known came in")
 	}
 	front := httptest.NewServer(NewForward(peers, listOf(t, s.Addr().String()), func() int64 { return 0 }, slog.New(slog.DiscardHandler)).
 		Handler(DoorAPI, http.NotFoundHandler()))

@@ -90,7 +90,7 @@ func (c *Client) renew(ctx context.Context) error {
 	c.lines.left, c.lines.leave = old.left, old.leave
 	c.mu.Unlock()
 	old.closeIdle()
-	c.log.Info("this host's key and certificate were renewed")
+	c.log.Info("the key and certificate were renewed")
 	return nil
 }
 

@@ -56,6 +56,7 @@ type Config struct {
 	MaxConnsPerAddr int
 	// MaxSet is how many bytes one set may have, as much as hosts take when zero.
 	MaxSet int
+	Edge
 }
 
 // Registry is where hosts' images come from.
@@ -106,7 +107,7 @@ func New(cfg Config, auth *Authority, control agent.Control, hosts Hosts, log *s
 	ctx, stop := context.WithCancel(context.Background())
 	s := &Server{cfg: cfg, auth: auth, control: control, hosts: hosts, log: log, ln: newBounded(ln, cfg.MaxConns, cfg.MaxConnsPerAddr), stop: stop,
 		pull: pull, joins: newLimiter(cfg.JoinsPerMinute), tells: newLimiter(tellsPerMinute), opens: newLimiter(opensPerMinute)}
-	s.doors = newDoors(auth, cfg.Epoch, cfg.Behind, log)
+	s.doors = newDoors(auth, cfg.Epoch, s.knowsRouter, cfg.Behind, log)
 	protocols := new(http.Protocols)
 	protocols.SetHTTP2(true)
 	s.srv = &http.Server{
@@ -188,6 +189,7 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /v1/sessions", s.opening((*term).offer))          // as above
 	mux.HandleFunc("POST /v1/sessions/{id}", s.forHost((*term).session))  // those that were offered
 	mux.HandleFunc("/v2/", s.within(&s.pulls, maxPulls, (*term).images))
+	s.edgeRoutes(mux)
 	return mux
 }
 

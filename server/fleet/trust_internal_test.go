@@ -149,7 +149,7 @@ func TestCertificatesAndClocks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	theirs, err := auth.host("h", &key.PublicKey, leafLife)
+	theirs, err := auth.member(roleHost, "h", &key.PublicKey, leafLife)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -56,6 +56,8 @@ type joinReply struct {
 	SignKey     []byte `json:"sign_key,omitempty"` // Ed25519, by which sets are signed
 	Servers     []byte `json:"servers,omitempty"`  // the signed list of them, if there are several
 	Certificate []byte `json:"certificate"`        // DER
+	// Edge is there for routers, which have no SignKey.
+	Edge *edgeInfo `json:"edge,omitempty"`
 }
 
 // set is what a host is to run, as it is signed.

@@ -44,6 +44,7 @@ func (s *Server) routes() http.Handler {
 		r.Route("/apps/{app}", s.appRoutes)
 		s.accountRoutes(r)
 		s.hostRoutes(r)
+		s.routerRoutes(r)
 	})
 	return r
 }

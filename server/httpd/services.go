@@ -33,6 +33,7 @@ type Services interface {
 	Crons
 	Figures
 	Hosts
+	Routers
 	Placements
 	DrillOfHosts
 	Rebalances

@@ -113,12 +113,12 @@ func guards() map[string]guard {
 			"Config", "TypeConfig", "ConfigSheet", "RehearseConfig", "SetConfig", "ChangeConfig", "History", "Files", "File", "Staged", "StageConfig", "Unstage", "ApplyStaged",
 			"Repository", "Open", "StartRun", "SetPlacement"},
 		needsFound: {"StopDyno"}, // of a one-off deploy, of others operate
-		needsRead:  {"Apps", "Sparks", "AppList", "Hosts", "Host"},
+		needsRead:  {"Apps", "Sparks", "AppList", "Hosts", "Host", "Routers", "Router"},
 		needsWrite: {"CreateApp"},
 		needsAll: {"Keys", "AddKey", "RemoveKey", "Login", "Authorizations", "Authorization", "Authorize", "Revoke", "Rotate", "JoinAs", "CommandToken",
 			"CreateSignInLink", "WebSessions", "EndWebSession", "Passkeys", "AddPasskey", "RemovePasskey"},
 		needsAdmin: {"Accounts", "CreateAccount", "SetAdmin", "RemoveAccount", "AuditAll", "SearchAudit", "VerifyAudit", "MasterKey", "RotateMasterKey", "AddHost", "ChangeHost", "RemoveHost",
-			"PlanDrill", "Rebalance", "StartDrill", "Drill", "EndDrill"},
+			"PlanDrill", "Rebalance", "StartDrill", "Drill", "EndDrill", "AddRouter", "RemoveRouter"},
 		needsWatch: {"Gauges"},
 	} {
 		for _, name := range names {

@@ -44,6 +44,7 @@ type Fake struct {
 	drill    *server.Drill
 	links    []server.Link
 	moved    int // calls of Rebalance that moved or waited
+	routers  []server.RouterRow
 }
 
 type app struct {
@@ -65,7 +66,7 @@ func New() *Fake {
 		a := f.account(email, secret == AdminToken)
 		f.tokens[secret] = a.ID
 	}
-	f.hosts = firstHosts()
+	f.hosts, f.routers = firstHosts(), firstRouters()
 	return f
 }
 
