@@ -107,7 +107,27 @@ func (s *Service) ChangeHost(ctx context.Context, actor Actor, name string, c Ho
 	if err := s.store.ChangeHost(ctx, h.ID, actor.Email, c); err != nil {
 		return HostRow{}, err
 	}
+	for _, text := range c.words() {
+		s.log.Info("host "+text, "host", h.Name, "id", h.ID, "by", actor.Email)
+	}
 	return s.Host(ctx, actor, h.ID)
+}
+
+// words are what a change does to where instances may be, for the operator.
+func (c HostChange) words() (list []string) {
+	for _, w := range []struct {
+		set     *bool
+		on, off string
+	}{{c.Cordon, "is cordoned", "is not cordoned any more"}, {c.Drain, "is drained", "is not drained any more"}} {
+		switch {
+		case w.set == nil:
+		case *w.set:
+			list = append(list, w.on)
+		default:
+			list = append(list, w.off)
+		}
+	}
+	return list
 }
 
 const longestDrain = 7 * 24 * time.Hour
@@ -146,7 +166,11 @@ func (s *Service) RemoveHost(ctx context.Context, actor Actor, name string, forc
 	if err != nil {
 		return HostRow{}, err
 	}
-	return h, s.store.RemoveHost(ctx, h.ID, actor.Email, force)
+	if err := s.store.RemoveHost(ctx, h.ID, actor.Email, force); err != nil {
+		return HostRow{}, err
+	}
+	s.log.Info("host is removed", "host", h.Name, "id", h.ID, "by", actor.Email, "forced", force)
+	return h, nil
 }
 
 // noteHosts says of each host what its state does not.

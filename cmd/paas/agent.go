@@ -106,6 +106,18 @@ func runAgent(ctx context.Context, s agentSettings, log *slog.Logger) error {
 		return err
 	}
 	defer unlock()
+	for {
+		err := s.work(ctx, log)
+		if !errors.Is(err, fleet.ErrRejoined) {
+			return err
+		}
+		log.Info("this machine has joined anew; the agent goes on as the host it is now")
+	}
+}
+
+// work is an agent as the host that this machine is, until ctx ends or it is
+// another one.
+func (s *agentSettings) work(ctx context.Context, log *slog.Logger) error {
 	id, err := fleet.ReadIdentity(s.dataDir)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && !id.Joined() {
 		err = errors.New("this machine has not joined a control plane: nothing was started.\nGet the command for it, where paas is logged in, with: paas hosts:add NAME")

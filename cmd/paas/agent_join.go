@@ -86,7 +86,7 @@ func (s *agentSettings) join(cmd *cobra.Command, j fleet.Joining) error {
 	}
 	fmt.Fprintf(out, "done, %s\n", printable(id.Name))
 	if before.Joined() {
-		fmt.Fprintln(out, "An agent that still runs here does not know that yet: end it first.")
+		fmt.Fprintln(out, "An agent that still runs here goes on as this host by itself.")
 	}
 	return s.next(cmd)
 }

@@ -158,22 +158,35 @@ func (c *Client) quickly(ctx context.Context, path string, q, reply any) error {
 func quick(l lines) *http.Transport { return l.quick }
 func bulk(l lines) *http.Transport  { return l.bulk }
 
-// Run sends what waits and renews the certificate until ctx ends; then it lets
-// sessions say how they ended.
+// Run sends what waits and renews the certificate until ctx ends, or this machine
+// has joined as another host (ErrRejoined); then it lets sessions say how they
+// ended.
 func (c *Client) Run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	var all sync.WaitGroup
 	for _, part := range []func(context.Context){c.sendBeats, c.sendUsage, c.sendLinkAcks, c.renewals, c.announce} {
 		all.Go(func() { part(ctx) })
 	}
-	<-ctx.Done()
+	var err error
+	if c.rejoined(ctx) {
+		err = ErrRejoined
+	}
 	close(c.stopping)
+	stop()
 	all.Wait()
 	c.guests.Wait()
 	l := c.connections()
 	l.leave()
 	l.closeIdle()
-	return nil
+	return err
 }
+
+// What is told of the connection when it is refused.
+const (
+	refusedRemoved     = "removed"
+	refusedCertificate = "certificate"
+)
 
 var errUnannounced = errors.New("the control plane does not know yet what this machine has")
 
@@ -296,9 +309,9 @@ func (c *Client) noted(err error) {
 	switch {
 	case err == nil:
 	case errors.As(err, &refused) && refused.Status == http.StatusForbidden:
-		state = "removed"
+		state = refusedRemoved
 	case errors.As(err, &refused) && refused.Status == http.StatusUnauthorized:
-		state = "certificate"
+		state = refusedCertificate
 		select {
 		case c.renewDue <- struct{}{}:
 		default:
@@ -310,7 +323,7 @@ func (c *Client) noted(err error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if state == c.told && (state != "removed" || time.Since(c.toldAt) < time.Minute) {
+	if state == c.told && (state != refusedRemoved || time.Since(c.toldAt) < time.Minute) {
 		return
 	}
 	c.told, c.toldAt = state, time.Now()

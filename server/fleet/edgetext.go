@@ -30,5 +30,5 @@ func (cfg ClientConfig) unknown() string {
 	if cfg.Edge {
 		return "the control plane does not know this router; it serves from the table it has, which gets old: stop it. To join again: run here what paas routers:add NAME prints, then restart it"
 	}
-	return "the control plane does not know this host; what runs goes on. To join again: run here what paas hosts:add NAME prints, then restart the agent"
+	return "the control plane does not know this host; what runs goes on. To join again: run here what paas hosts:add NAME prints"
 }

@@ -58,7 +58,7 @@ func Member(ctx context.Context, id Identity, m Machine) error {
 // Rejoin forgets who this machine was, so that it can join anew. What runs on
 // its engine stays its own.
 func Rejoin(id Identity, dir string) error {
-	return Identity{Cluster: id.Cluster}.write(dir)
+	return Identity{Cluster: id.Cluster, Password: id.Password}.write(dir)
 }
 
 const joinLimit = 20 * time.Second

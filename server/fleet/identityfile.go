@@ -96,6 +96,9 @@ func prepared(dir, addr, ca string) (Identity, error) {
 	if id.Cluster != "" { // what it runs on its engine stays its own
 		fresh.Cluster = id.Cluster
 	}
+	if id.Password != "" {
+		fresh.Password = id.Password // which its engine uses at this moment
+	}
 	return fresh, fresh.write(dir)
 }
 

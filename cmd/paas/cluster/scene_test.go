@@ -139,8 +139,8 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-// server adds one with the first one's master key.
-func (s *scene) server() *node {
+// server adds one with the first one's master key, and with more flags.
+func (s *scene) server(more ...string) *node {
 	s.t.Helper()
 	n := &node{s: s, name: fmt.Sprintf("s%d", len(s.servers)+1), ssh: freeAddr(), api: freeAddr(), dashboard: freeAddr(), fleet: freeAddr()}
 	n.data = filepath.Join(s.dir, n.name)
@@ -157,7 +157,7 @@ func (s *scene) server() *node {
 			s.t.Logf("%s said:\n%s", n.name, tail(n.log.String(), 60))
 		}
 	})
-	n.start()
+	n.start(more...)
 	return n
 }
 
