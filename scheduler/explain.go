@@ -21,6 +21,11 @@ func Explain(s State, instanceID string) []Refusal {
 	return nil
 }
 
+// Allows says that a host with these labels meets the constraints.
+func (pl Placement) Allows(labels map[string]string) bool {
+	return pl.broken(&Host{Labels: labels}) == nil
+}
+
 // askOf is what an instance needs: of a formation what the formation says now.
 func askOf(s *State, in *Instance) ask {
 	a := ask{release: in.Release, typ: in.Type, arch: in.Arch, cpu: in.MilliCPU, memory: in.Memory, once: in.OneOff}

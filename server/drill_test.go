@@ -51,6 +51,28 @@ func TestForesee(t *testing.T) {
 	}
 }
 
+// The log says of each dyno which host was lost, in Heroku's words, and nothing of others.
+func TestLossIsSaid(t *testing.T) {
+	hosts, shop, _ := drilled()
+	hosts[0].Lost = true
+	shop.State.Hosts = hosts
+	lines := lossLines(&shop, scheduler.Plan(shop.State).Ops)
+	var said []string
+	for _, l := range lines {
+		said = append(said, l.Source+" "+l.Dyno+" "+l.Text)
+	}
+	slices.Sort(said)
+	want := []string{"paas run.7 Host host-1 was lost", "paas run.7 State changed from up to down", "paas web.1 Host host-1 was lost", "paas web.1 State changed from up to down",
+		"paas worker.1 Host host-1 was lost", "paas worker.1 State changed from up to down"}
+	if !slices.Equal(said, want) {
+		t.Errorf("%q", said)
+	}
+	hosts[0].Lost = false
+	if lines := lossLines(&shop, scheduler.Plan(shop.State).Ops); len(lines) > 0 {
+		t.Errorf("nothing was lost: %+v", lines)
+	}
+}
+
 // edge is what routers have acknowledged.
 type edge struct{ serving, quiet []string }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -104,6 +105,9 @@ func (s *Service) ChangeHost(ctx context.Context, actor Actor, name string, c Ho
 	if err != nil {
 		return HostRow{}, err
 	}
+	if h.State == HostInvited {
+		return HostRow{}, Errorf(ErrConflict, "%s has not joined yet. Nothing was changed.", h.Name)
+	}
 	if err := s.store.ChangeHost(ctx, h.ID, actor.Email, c); err != nil {
 		return HostRow{}, err
 	}
@@ -166,11 +170,23 @@ func (s *Service) RemoveHost(ctx context.Context, actor Actor, name string, forc
 	if err != nil {
 		return HostRow{}, err
 	}
+	if h.State == HostInvited {
+		return h, s.store.UninviteHost(ctx, h.Name, actor.Email)
+	}
 	if err := s.store.RemoveHost(ctx, h.ID, actor.Email, force); err != nil {
 		return HostRow{}, err
 	}
 	s.log.Info("host is removed", "host", h.Name, "id", h.ID, "by", actor.Email, "forced", force)
 	return h, nil
+}
+
+// withInvited adds the machines that may join and have not, by name.
+func withInvited(rows []HostRow, invited []HostToken) []HostRow {
+	for _, t := range invited {
+		rows = append(rows, HostRow{Name: t.Host, State: HostInvited, Labels: t.Labels, InvitedUntil: t.Until})
+	}
+	slices.SortStableFunc(rows, func(a, b HostRow) int { return strings.Compare(a.Name, b.Name) })
+	return rows
 }
 
 // noteHosts says of each host what its state does not.
@@ -202,6 +218,8 @@ func censusOf(rows []HostRow, now time.Time) Pulse {
 
 func (h HostRow) note(census Pulse, now time.Time) string {
 	switch {
+	case h.State == HostInvited:
+		return fmt.Sprintf("invited, until %s UTC: run there what paas hosts:add printed. To take that back: paas hosts:remove %s", h.InvitedUntil.UTC().Format(time.DateTime), h.Name)
 	case h.DrillUntil.After(now):
 		return fmt.Sprintf("not listened to: its loss is rehearsed until %s UTC. To end that now: paas drill %s --end", h.DrillUntil.UTC().Format(time.TimeOnly), h.Name)
 	case h.SeenAt.IsZero():

@@ -18,14 +18,17 @@ const (
 	HostCordoned HostState = "cordoned" // takes nothing new
 	HostSettling HostState = "settling" // takes nothing new yet: it was lost, or its engine does not answer
 	HostReady    HostState = "ready"
+	HostInvited  HostState = "invited" // may join, and has not
 )
 
 // hostSilent is how long nothing may be heard of a host until people are told.
 const hostSilent = 3 * time.Second
 
 // Silent says that nothing was heard of the host for a while, whatever its
-// state: see Note for why it is not declared lost.
-func (h HostRow) Silent(now time.Time) bool { return now.Sub(h.SeenAt) > hostSilent }
+// state: see Note for why it is not declared lost. One that never was heard of is not.
+func (h HostRow) Silent(now time.Time) bool {
+	return !h.SeenAt.IsZero() && now.Sub(h.SeenAt) > hostSilent
+}
 
 // HostInvitation is what one new machine needs to join; its token is shown
 // this once.
@@ -43,6 +46,7 @@ type HostToken struct {
 	Labels map[string]string
 	Actor  string
 	Life   time.Duration
+	Until  time.Time // when it is read
 }
 
 // HostChange changes what is not nil, empty or zero; all of it or nothing.
@@ -55,6 +59,16 @@ type HostChange struct {
 	// is for ever.
 	Deadline            time.Duration
 	KeptCPU, KeptMemory *int64 // milli-CPU and bytes that instances do not get
+}
+
+// PlacementChange says where an app's instances may be from now on.
+type PlacementChange struct {
+	scheduler.Placement
+	// Had is what it takes the place of: when somebody else has changed it
+	// meanwhile, nothing is changed. Nil: whatever there is.
+	Had *scheduler.Placement
+	// Force sets also what no host meets now.
+	Force bool
 }
 
 // Why says where an instance is, or why it is nowhere.
@@ -70,10 +84,20 @@ type HostAdminStore interface {
 	// InviteHost replaces an unused token for a host of the same name; a host
 	// that is there is ErrConflict.
 	InviteHost(ctx context.Context, t HostToken) (expires time.Time, err error)
+	// InvitedHosts are the invitations that can be used, by name.
+	InvitedHosts(ctx context.Context) ([]HostToken, error)
+	// UninviteHost voids an invitation; one that is not there is ErrNotFound.
+	UninviteHost(ctx context.Context, host, actor string) error
 	// ChangeHost finds by name or id.
 	ChangeHost(ctx context.Context, ident, actor string, c HostChange) error
 	// RemoveHost forgets a host with all that is on it, which force allows.
 	RemoveHost(ctx context.Context, ident, actor string, force bool) error
+}
+
+// PlacementStore keeps where an app's instances may be.
+type PlacementStore interface {
 	Placement(ctx context.Context, appID string) (scheduler.Placement, error)
-	SetPlacement(ctx context.Context, appID, actor string, p scheduler.Placement) error
+	// SetPlacement is ErrConflict when the placement is not the one that it
+	// changes, unless that is nil.
+	SetPlacement(ctx context.Context, appID, actor string, c PlacementChange) error
 }

@@ -104,6 +104,9 @@ func (r *Reconciler) plan(ctx context.Context, ids []string, snaps []Snapshot) (
 		}
 		if r.note(snap, d.Ops) {
 			r.book.promise(snap.State.Instances, d.Ops)
+			if lines := lossLines(snap, d.Ops); len(lines) > 0 {
+				r.toSay[snap.App.ID] = lines
+			}
 			plans = append(plans, AppPlan{AppID: snap.App.ID, Revision: snap.App.Revision, Ops: d.Ops})
 		}
 	}
@@ -164,6 +167,7 @@ func (r *Reconciler) commit(ctx context.Context, epoch int64, plans []AppPlan, f
 		case slices.Contains(stale, p.AppID):
 			r.book.doubt(p.Ops)
 		default:
+			r.say(p.AppID)
 			// The notice of the commit has it looked at again, and this if the
 			// notice does not come.
 			r.again(map[string]bool{p.AppID: true}, echoLimit)

@@ -179,6 +179,7 @@ type Instance struct {
 	Type      string
 	Ordinal   int
 	HostID    string
+	Host      string // name; empty while it has none, and where there is one host only
 	State     string // scheduler.InstanceState
 	Replace   bool   // to be replaced start-first (ps:restart)
 	OneOff    bool   // a Run of the same id; never restarted

@@ -59,6 +59,13 @@ func (s *Service) Hosts(ctx context.Context, actor Actor) ([]HostRow, error) {
 			h.Addr, h.Agent, h.Engine, h.Boot, h.Findings = "", "", "", "", nil
 		}
 	}
+	if actor.Admin {
+		invited, err := s.store.InvitedHosts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		rows = withInvited(rows, invited)
+	}
 	noteHosts(rows, time.Now())
 	return rows, nil
 }

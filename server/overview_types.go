@@ -86,6 +86,7 @@ type HostRow struct {
 	LostAt                     time.Time // it was lost last; zero: never
 	SteadyAt                   time.Time // it takes nothing new before; zero: it was never lost
 	DrainUntil                 time.Time // what is left then is stopped; zero: never
+	InvitedUntil               time.Time // of a machine that has not joined
 	DrillUntil                 time.Time // its loss is rehearsed until then; in the past: it is not
 	Used                       *HostUse  // nil: it was not measured lately
 	Dynos                      []HostDyno

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -23,13 +24,18 @@ func (s *Service) Placement(ctx context.Context, actor Actor, ident string) (sch
 
 // SetPlacement says where an app's instances may be. Those that are elsewhere
 // are replaced, start-first; what no host satisfies waits, and says so.
-func (s *Service) SetPlacement(ctx context.Context, actor Actor, ident string, p scheduler.Placement) (scheduler.Placement, error) {
+func (s *Service) SetPlacement(ctx context.Context, actor Actor, ident string, p PlacementChange) (scheduler.Placement, error) {
 	app, err := s.app(ctx, actor, ident, PermOperate)
 	if err != nil {
 		return scheduler.Placement{}, err
 	}
-	if err := checkPlacement(p); err != nil {
+	if err := checkPlacement(p.Placement); err != nil {
 		return scheduler.Placement{}, err
+	}
+	if !p.Force {
+		if err := s.meetable(ctx, app, p.Placement); err != nil {
+			return scheduler.Placement{}, err
+		}
 	}
 	if err := s.store.SetPlacement(ctx, app.ID, actor.Email, p); err != nil {
 		return scheduler.Placement{}, err
@@ -48,11 +54,53 @@ func checkPlacement(p scheduler.Placement) error {
 		if slices.Contains(p.Constraints[:i], c) {
 			return Errorf(ErrInvalid, "The constraint %s is given twice. Nothing was changed.", spellConstraint(c))
 		}
+		for _, o := range p.Constraints[:i] {
+			if contradict(o, c) {
+				return Errorf(ErrInvalid, "No host can meet both %s and %s. Nothing was changed.", spellConstraint(o), spellConstraint(c))
+			}
+		}
 	}
 	if p.Spread == "" {
 		return nil
 	}
 	return checkLabel(p.Spread, "")
+}
+
+// contradict says that no host, whatever its labels, meets both.
+func contradict(a, b scheduler.Constraint) bool {
+	if a.Label != b.Label || a.Not && b.Not {
+		return false
+	}
+	return (a.Value == b.Value) == (a.Not != b.Not)
+}
+
+// meetable refuses constraints that no host meets, whatever its state: nothing
+// of the app could run anywhere. A machine that is to join counts.
+func (s *Service) meetable(ctx context.Context, app App, p scheduler.Placement) error {
+	if len(p.Constraints) == 0 {
+		return nil
+	}
+	hosts, err := s.store.HostEntries(ctx, nil)
+	if err != nil {
+		return err
+	}
+	invited, err := s.store.InvitedHosts(ctx)
+	if err != nil {
+		return err
+	}
+	labels := make([]map[string]string, 0, len(hosts)+len(invited))
+	for _, h := range hosts {
+		labels = append(labels, h.Labels)
+	}
+	for _, t := range invited {
+		labels = append(labels, t.Labels)
+	}
+	if len(labels) == 0 || slices.ContainsFunc(labels, p.Allows) {
+		return nil
+	}
+	p.Spread, p.Unique = "", false
+	return &Error{ID: ErrConflict, Message: fmt.Sprintf("No host meets %s: new dynos of %s would start nowhere. Nothing was changed.", SpellPlacement(p), app.Name),
+		Next: "See the hosts' labels: paas hosts – or, for hosts that are to come: paas constraints:set --force"}
 }
 
 func spellConstraint(c scheduler.Constraint) string {

@@ -19,6 +19,8 @@ type ReconcilerConfig struct {
 	// Epoch is of the leader's lease that plans are made under; nil: none is
 	// asked for.
 	Epoch func() int64
+	// Say writes lines of apps' logs; nil: nobody reads them.
+	Say func(lines ...LogLine)
 	// Passed hears how long each look at all apps took; nil: nobody asks.
 	Passed func(took time.Duration)
 }
@@ -35,8 +37,9 @@ type Reconciler struct {
 	log     *slog.Logger
 	wakeAt  map[string]time.Time
 	book    *book
-	seen    map[string]*sight // by app
-	checked []string          // apps in the order they are looked at to be sure
+	seen    map[string]*sight    // by app
+	checked []string             // apps in the order they are looked at to be sure
+	toSay   map[string][]LogLine // by app, once its plan is committed
 }
 
 // sight is how an app was when it was last looked at.
@@ -74,7 +77,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	ears, stop := listen(r.bell)
 	defer stop()
 	r.traffic.Begin(epoch)
-	r.book, r.seen, r.wakeAt = newBook(r.store), map[string]*sight{}, map[string]time.Time{}
+	r.book, r.seen, r.wakeAt, r.toSay = newBook(r.store), map[string]*sight{}, map[string]time.Time{}, map[string][]LogLine{}
 	var next time.Time
 	for ctx.Err() == nil {
 		got := ears.take()

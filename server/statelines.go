@@ -2,8 +2,12 @@ package server
 
 import (
 	"cmp"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
+
+	"paas/scheduler"
 )
 
 // stateLines are the platform's lines about a change of an instance, worded
@@ -69,4 +73,39 @@ func heroState(s string) string {
 		return "up"
 	}
 	return s
+}
+
+// lossLines are those of what a plan starts anew, or gives up, because its host
+// was lost.
+func lossLines(snap *Snapshot, ops []scheduler.Op) (lines []LogLine) {
+	for _, op := range ops {
+		gone := op.Replaces
+		if op.Kind == scheduler.OpLose || op.Kind == scheduler.OpDrop {
+			gone = op.Instance
+		}
+		if gone == "" {
+			continue
+		}
+		i := slices.IndexFunc(snap.State.Instances, func(in scheduler.Instance) bool { return in.ID == gone })
+		if i < 0 {
+			continue
+		}
+		in := snap.State.Instances[i]
+		h := slices.IndexFunc(snap.State.Hosts, func(h scheduler.Host) bool { return h.ID == in.Host })
+		if h < 0 || !snap.State.Hosts[h].Lost || in.State == scheduler.Pending || in.State == scheduler.Crashed {
+			continue
+		}
+		for _, text := range []string{fmt.Sprintf("Host %s was lost", snap.State.Hosts[h].Name), fmt.Sprintf("State changed from %s to down", heroState(string(in.State)))} {
+			lines = append(lines, LogLine{AppID: snap.App.ID, At: snap.State.Now, Source: "paas", Dyno: snap.Names[in.ID], Text: text})
+		}
+	}
+	return lines
+}
+
+// say writes what was to be said of a plan, which is committed now.
+func (r *Reconciler) say(app string) {
+	if lines := r.toSay[app]; len(lines) > 0 && r.cfg.Say != nil {
+		r.cfg.Say(lines...)
+	}
+	delete(r.toSay, app)
 }

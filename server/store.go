@@ -46,6 +46,7 @@ type Store interface {
 	SignInStore
 	OverviewStore
 	HostAdminStore
+	PlacementStore
 	FleetStore
 	DrillStore
 	MoveStore

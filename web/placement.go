@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/go-chi/chi/v5"
@@ -13,7 +14,7 @@ import (
 // Places says where dynos may be, and why they are where they are.
 type Places interface {
 	Placement(ctx context.Context, actor server.Actor, app string) (scheduler.Placement, error)
-	SetPlacement(ctx context.Context, actor server.Actor, app string, p scheduler.Placement) (scheduler.Placement, error)
+	SetPlacement(ctx context.Context, actor server.Actor, app string, p server.PlacementChange) (scheduler.Placement, error)
 	Why(ctx context.Context, actor server.Actor, app, name string) (server.Why, error)
 }
 
@@ -25,6 +26,7 @@ func (s *Server) placementRoutes(r chi.Router) {
 type placement struct {
 	scheduler.Placement
 	Line string // "zone=a disk!=slow"
+	Had  string // as the form gives it back
 	CLI  string // what of it constraints:set takes
 }
 
@@ -36,6 +38,9 @@ func viewPlacement(p scheduler.Placement) placement {
 	view := placement{Placement: p, Line: plain(strings.Join(words, " ")), CLI: "zone=a disk!=slow"}
 	if view.Line != "" {
 		view.CLI = view.Line
+	}
+	if had, err := json.Marshal(p); err == nil {
+		view.Had = plain(string(had)) // of labels as they can be it is the same
 	}
 	if p.Spread != "" {
 		view.CLI += " --spread " + p.Spread
@@ -51,7 +56,13 @@ func (s *Server) setPlacement(v *visit) error {
 	if err := v.form(); err != nil {
 		return err
 	}
-	p := scheduler.Placement{Spread: strings.TrimSpace(v.field("spread")), Unique: v.field("unique") != ""}
+	p := server.PlacementChange{Force: v.field("force") != ""}
+	p.Spread, p.Unique = strings.TrimSpace(v.field("spread")), v.field("unique") != ""
+	if had := v.field("had"); had != "" {
+		if err := json.Unmarshal([]byte(had), &p.Had); err != nil {
+			return s.showProcesses(v, v.refuse("placement", "The form is not as the page had it. Nothing was changed."))
+		}
+	}
 	for word := range strings.FieldsSeq(v.field("constraints")) {
 		c, ok := readConstraint(word)
 		if !ok {

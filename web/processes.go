@@ -38,6 +38,7 @@ type processesView struct {
 	Sizes   []server.Size
 	Memory  int64 // bytes that the formation reserves on the hosts
 	Dynos   []dyno
+	Hosts   bool // some are told with the host they are on
 	Runs    []server.Run
 	Command string // of a run, typed
 	Place   placement
@@ -78,7 +79,7 @@ func (s *Server) showProcesses(v *visit, bad slip) error {
 	}
 	p := processesView{Sizes: s.cfg.Sizes, Command: v.query("command"), Place: viewPlacement(where), Slip: bad}
 	for _, in := range list {
-		p.Dynos = append(p.Dynos, dyno{in, dynoName(in)})
+		p.Dynos, p.Hosts = append(p.Dynos, dyno{in, dynoName(in)}), p.Hosts || in.Host != ""
 	}
 	for _, f := range formation {
 		t := processType{Formation: f, Slider: min(server.MaxQuantity, max(10, 2*f.Quantity)), Had: hadOf(f)}

@@ -26,8 +26,8 @@ func (f *running) Placement(context.Context, server.Actor, string) (scheduler.Pl
 	return f.place, nil
 }
 
-func (f *running) SetPlacement(_ context.Context, _ server.Actor, _ string, p scheduler.Placement) (scheduler.Placement, error) {
-	return p, f.did1("place %v %q %v", p.Constraints, p.Spread, p.Unique)
+func (f *running) SetPlacement(_ context.Context, _ server.Actor, _ string, p server.PlacementChange) (scheduler.Placement, error) {
+	return p.Placement, f.did1("place %v %q %v", p.Constraints, p.Spread, p.Unique)
 }
 
 func newRunning() *running { return &running{fake: newFake("shop")} }

@@ -117,7 +117,7 @@ func stateOf(state any) look {
 		return look{"wait", "‖", word} // held, on purpose
 	case "stopping", "draining", "behind":
 		return look{"busy", "◑", word}
-	case string(server.DeployQueued), "pending", "wanted", "settling":
+	case string(server.DeployQueued), "pending", "wanted", "settling", "invited":
 		return look{"wait", "◌", word}
 	}
 	return look{"busy", "◐", word}

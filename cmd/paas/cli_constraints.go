@@ -32,8 +32,9 @@ func (c *cli) constraintCommands() []*cobra.Command {
 	}
 	spread := set.Flags().String("spread", "", "spread the dynos of each type over the values of this label first")
 	unique := set.Flags().Bool("unique", false, "no two dynos of a type on one host")
+	force := set.Flags().Bool("force", false, "also when no host meets them now")
 	c.onApp(set, func(s *session, args []string) error {
-		return s.setConstraints(args, *spread, *unique)
+		return s.setConstraints(args, *spread, *unique, *force)
 	})
 
 	unset := &cobra.Command{Use: "constraints:unset [LABEL]...", Short: "take constraints away", Args: takes(0, -1)}
@@ -71,7 +72,7 @@ func parseConstraint(text string) (api.Constraint, bool) {
 	return api.Constraint{Label: label, Value: value, Not: not}, ok && label != "" && value != ""
 }
 
-func (s *session) setConstraints(args []string, spread string, unique bool) error {
+func (s *session) setConstraints(args []string, spread string, unique, force bool) error {
 	var given []api.Constraint
 	for _, a := range args {
 		c, ok := parseConstraint(a)
@@ -87,7 +88,7 @@ func (s *session) setConstraints(args []string, spread string, unique bool) erro
 	if len(given) == 0 && !flags.Changed("spread") && !flags.Changed("unique") {
 		return usagef(s.cmd, "Which constraint? As in: paas constraints:set zone=a. Nothing was changed.")
 	}
-	return s.changePlacement("Setting constraints", func(p *api.Placement) error {
+	return s.changePlacement("Setting constraints", force, func(p *api.Placement) error {
 		p.Constraints = slices.DeleteFunc(p.Constraints, func(old api.Constraint) bool {
 			return slices.ContainsFunc(given, func(g api.Constraint) bool { return g.Label == old.Label })
 		})
@@ -111,7 +112,7 @@ func (s *session) unsetConstraints(labels []string, spread, unique bool) error {
 			return usagef(s.cmd, "Name the label only, without its value: %s. Nothing was changed.", printable(label))
 		}
 	}
-	return s.changePlacement("Unsetting constraints", func(p *api.Placement) error {
+	return s.changePlacement("Unsetting constraints", true, func(p *api.Placement) error {
 		for _, label := range labels {
 			if !slices.ContainsFunc(p.Constraints, func(c api.Constraint) bool { return c.Label == label }) {
 				return tell(fmt.Sprintf("There is no constraint on the label %s. Nothing was changed.", label), "See which there are: paas constraints -a "+s.app)
@@ -126,16 +127,18 @@ func (s *session) unsetConstraints(labels []string, spread, unique bool) error {
 	})
 }
 
-func (s *session) changePlacement(what string, change func(*api.Placement) error) error {
+func (s *session) changePlacement(what string, force bool, change func(*api.Placement) error) error {
 	p, err := s.api.Placement(s.ctx, s.app)
 	if err != nil {
 		return err
 	}
+	had := p
+	had.Constraints = slices.Clone(p.Constraints)
 	if err := change(&p); err != nil {
 		return err
 	}
 	err = s.action(what+" on "+appName(s.app), func() (_ string, err error) {
-		p, err = s.api.SetPlacement(s.ctx, s.app, p)
+		p, err = s.api.SetPlacement(s.ctx, s.app, api.ChangePlacement{Placement: p, Had: &had, Force: force})
 		return "", err
 	})
 	if err == nil {

@@ -105,12 +105,23 @@ func (s *session) dynoGroup(dynos []api.Dyno) {
 func (s *session) dynoLine(d api.Dyno, behind, command string) {
 	colour := map[string]string{"up": "32", "starting": "33", "crashed": "31"}[d.State]
 	line := printable(d.Name+behind) + ": " + s.sgr(cmp.Or(colour, "0"), printable(d.State)) + " " + when(d.UpdatedAt, time.Now())
-	for _, more := range []string{command, d.Reason} {
+	if d.Host != "" {
+		line += " on " + printable(d.Host)
+	}
+	for _, more := range []string{command, shortReason(d)} {
 		if more != "" {
 			line += ": " + printable(more)
 		}
 	}
 	s.say("%s", line)
+}
+
+// shortReason leaves what each host says to paas why.
+func shortReason(d api.Dyno) string {
+	if short, hosts, ok := strings.Cut(d.Reason, ": "); ok && strings.HasPrefix(short, "no host takes it") && strings.Contains(hosts, "; ") {
+		return short + ", see: paas why " + d.Name
+	}
+	return d.Reason
 }
 
 // byDyno sorts one-offs first, then web, then by type and number.

@@ -71,7 +71,7 @@ func (s *session) toUpgrade(names []string) ([]api.Host, error) {
 		return nil, err
 	}
 	if len(names) == 0 {
-		all = slices.DeleteFunc(all, func(h api.Host) bool { return h.Local })
+		all = slices.DeleteFunc(all, func(h api.Host) bool { return h.Local || h.State == api.HostInvited })
 		if len(all) == 0 {
 			return nil, tell("There is no host but the control plane's own machine. Nothing was changed.", "")
 		}
@@ -85,6 +85,8 @@ func (s *session) toUpgrade(names []string) ([]api.Host, error) {
 			return nil, tell("Couldn't find the host "+printable(name)+". Nothing was changed.", "See which there are: paas hosts")
 		case all[i].Local:
 			return nil, tell(printable(name)+" is the control plane's own machine. Nothing was changed.", "Drain it, work on it and take it back: paas hosts:drain "+printable(name))
+		case all[i].State == api.HostInvited:
+			return nil, tell(printable(name)+" has not joined yet. Nothing was changed.", "")
 		case slices.ContainsFunc(hosts, func(h api.Host) bool { return h.Name == name }):
 			return nil, usagef(s.cmd, "%s is named twice. Nothing was changed.", printable(name))
 		}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -67,5 +66,27 @@ func (s *session) whyNext(w api.Why) {
 	if w.Host != nil || slices.ContainsFunc(w.Hosts, takes) {
 		return
 	}
-	s.warn(fmt.Sprintf("What may help: a smaller size (paas ps:type -a %[1]s), other constraints (paas constraints -a %[1]s), or one more host (paas hosts:add).", s.app))
+	s.warn("What may help: " + strings.Join(s.remedies(w.Hosts), ", or ") + ".")
+}
+
+// remedies are of what the hosts have said: a smaller size is none against a
+// constraint.
+func (s *session) remedies(hosts []api.HostWhy) (list []string) {
+	on := " -a " + s.app
+	for _, r := range []struct {
+		says []string
+		help string
+	}{
+		{[]string{"of memory free", "CPU free"}, "a smaller size (paas ps:type" + on + ")"},
+		{[]string{"the app asks for"}, "other constraints (paas constraints" + on + ")"},
+		{[]string{"is cordoned", "is being drained"}, "a host that is taken back (paas hosts:uncordon HOST)"},
+		{[]string{"was lost not long ago"}, "a little time"},
+	} {
+		if slices.ContainsFunc(hosts, func(h api.HostWhy) bool {
+			return slices.ContainsFunc(r.says, func(text string) bool { return strings.Contains(h.Why, text) })
+		}) {
+			list = append(list, r.help)
+		}
+	}
+	return append(list, "one more host (paas hosts:add)")
 }

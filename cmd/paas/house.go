@@ -262,7 +262,7 @@ func (h *house) openServer(ctx context.Context) (err error) {
 		h.store, h.repos, h, h.keyring, h.traffic, h.bell, h.allLogs(), h.log)
 	h.services.run("pipeline", p.Run)
 	r := server.NewReconciler(server.ReconcilerConfig{DrainLimit: h.s.drainTimeout + 5*time.Second, Tick: 5 * time.Second,
-		Hosts: func(app string) []string { return []string{app + "." + h.s.domain} }, Epoch: h.fleet.leader.Epoch}, h.store, h.keyring, h.traffic, h.bell, h.log)
+		Hosts: func(app string) []string { return []string{app + "." + h.s.domain} }, Epoch: h.fleet.leader.Epoch, Say: h.logs.Append}, h.store, h.keyring, h.traffic, h.bell, h.log)
 	h.services.run("meter", func(ctx context.Context) error { return h.meter.Run(ctx, h.store) })
 	crons := server.NewScheduler(server.SchedulerConfig{Size: h.s.sizes[0].Name, Tick: time.Second,
 		Late: 5 * time.Minute}, h.store, h.bell, h.log)

@@ -16,7 +16,7 @@ func verbs() map[string]verb {
 		"builds": page, "deploys": page, "events": page, "cron:history": page, "config:history": page,
 		"config": {flags: process + " shell"}, "config:get": {flags: process + " shell"},
 		"config:set": {flags: process + " no-restart", stdin: "file"}, "config:unset": {flags: process + " no-restart"},
-		"constraints:set": {flags: "spread unique"}, "constraints:unset": {flags: "spread unique"},
+		"constraints:set": {flags: "force spread unique"}, "constraints:unset": {flags: "spread unique"},
 		"drill":     {flags: "end for force report yes"},
 		"hosts:add": {flags: "label"}, "hosts:drain": {flags: "deadline"}, "hosts:keep": {flags: "cpu memory"}, "hosts:label": {flags: "unset"}, "hosts:remove": {flags: "force"}, "hosts:rebalance": {flags: "dry-run timeout"}, "hosts:upgrade": {flags: "all deadline wait"},
 		"files:set": {flags: "raw", stdin: "file"},

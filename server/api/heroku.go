@@ -166,6 +166,7 @@ type Dyno struct {
 	Type      string     `json:"type"`
 	UpdatedAt time.Time  `json:"updated_at"`
 	// The rest is ours.
+	Host    string `json:"host,omitempty"`   // name; empty where there is one host only
 	Reason  string `json:"reason,omitempty"` // why it is in that state
 	Crashes int    `json:"crashes,omitempty"`
 	OneOff  bool   `json:"one_off,omitempty"` // runs once, as paas run does

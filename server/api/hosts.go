@@ -7,6 +7,7 @@ import (
 
 // The states of a host.
 const (
+	HostInvited  = "invited" // it may join, and has not
 	HostReady    = "ready"
 	HostSettling = "settling" // it came back from being lost, and takes nothing new yet
 	HostCordoned = "cordoned" // it takes nothing new
@@ -106,8 +107,16 @@ type ChangedPart struct {
 	Memory   *int64 `json:"memory,omitempty"`
 }
 
-// Placement is the body of GET and PUT /apps/{app}/placement: where an app's
-// dynos may be.
+// ChangePlacement is the body of PUT /apps/{app}/placement.
+type ChangePlacement struct {
+	Placement
+	// Had is what it takes the place of: when somebody else has changed that
+	// meanwhile, nothing is changed; null: whatever there is.
+	Had   *Placement `json:"had,omitempty"`
+	Force bool       `json:"force,omitempty"` // also what no host meets now
+}
+
+// Placement is the body of GET /apps/{app}/placement: where an app's dynos may be.
 type Placement struct {
 	Constraints []Constraint `json:"constraints"` // all must hold
 	Spread      string       `json:"spread"`      // label over whose values the dynos of a type are spread; may be empty

@@ -45,7 +45,7 @@ func (c *Client) Placement(ctx context.Context, app string) (p api.Placement, er
 }
 
 // SetPlacement replaces it as a whole.
-func (c *Client) SetPlacement(ctx context.Context, app string, in api.Placement) (p api.Placement, err error) {
+func (c *Client) SetPlacement(ctx context.Context, app string, in api.ChangePlacement) (p api.Placement, err error) {
 	_, err = c.do(ctx, call{method: http.MethodPut, path: "/apps/" + seg(app) + "/placement", in: in, out: &p})
 	return p, err
 }

@@ -14,7 +14,7 @@ import (
 // Placements says where an app's dynos may be, and why they are where they are.
 type Placements interface {
 	Placement(ctx context.Context, actor server.Actor, app string) (scheduler.Placement, error)
-	SetPlacement(ctx context.Context, actor server.Actor, app string, p scheduler.Placement) (scheduler.Placement, error)
+	SetPlacement(ctx context.Context, actor server.Actor, app string, p server.PlacementChange) (scheduler.Placement, error)
 	Why(ctx context.Context, actor server.Actor, app, name string) (server.Why, error)
 }
 
@@ -37,19 +37,28 @@ func (s *Server) setPlacement(w http.ResponseWriter, r *http.Request) error {
 	if _, err := s.svc.Placement(r.Context(), actor(r), param(r, "app")); err != nil {
 		return err // before what is wrong with the body
 	}
-	var in api.Placement
+	var in api.ChangePlacement
 	if err := decode(w, r, &in); err != nil {
 		return err
 	}
-	p := scheduler.Placement{Spread: in.Spread, Unique: in.Unique}
-	for _, c := range in.Constraints {
-		p.Constraints = append(p.Constraints, scheduler.Constraint{Label: c.Label, Value: c.Value, Not: c.Not})
+	c := server.PlacementChange{Placement: placementOf(in.Placement), Force: in.Force}
+	if in.Had != nil {
+		had := placementOf(*in.Had)
+		c.Had = &had
 	}
-	p, err := s.svc.SetPlacement(r.Context(), actor(r), param(r, "app"), p)
+	p, err := s.svc.SetPlacement(r.Context(), actor(r), param(r, "app"), c)
 	if err != nil {
 		return err
 	}
 	return reply(w, r, http.StatusOK, wirePlacement(p))
+}
+
+func placementOf(in api.Placement) scheduler.Placement {
+	p := scheduler.Placement{Spread: in.Spread, Unique: in.Unique}
+	for _, c := range in.Constraints {
+		p.Constraints = append(p.Constraints, scheduler.Constraint{Label: c.Label, Value: c.Value, Not: c.Not})
+	}
+	return p
 }
 
 func wirePlacement(p scheduler.Placement) api.Placement {

@@ -139,6 +139,35 @@ func TestFindingsOfHosts(t *testing.T) {
 	h.refused(f.Announce(h.ctx, id, j), server.ErrInvalid, "more than 30")
 }
 
+// A machine that may join is there for admins, until it has or is not to.
+func TestInvitedHosts(t *testing.T) {
+	h := newHouse(t)
+	op := h.svc.Operator()
+	inv, err := h.svc.AddHost(h.as(op), op, "a-new", map[string]string{"zone": "b"})
+	h.must(err)
+	r := h.hostRow("a-new")
+	if r.State != server.HostInvited || !strings.Contains(r.Note, "paas hosts:remove a-new") || r.Labels["zone"] != "b" || r.Silent(time.Now()) {
+		t.Errorf("%+v", r)
+	}
+	if rows, err := h.svc.Hosts(h.ctx, h.person("joe@example.com")); err != nil || len(rows) != 1 {
+		t.Errorf("who is no admin sees %+v, %v", rows, err)
+	}
+	_, err = h.svc.ChangeHost(h.as(op), op, "a-new", server.HostChange{Cordon: on(true)})
+	h.refused(err, server.ErrConflict, "has not joined yet")
+	_, err = h.svc.PlanDrill(h.as(op), op, "a-new")
+	h.refused(err, server.ErrConflict, "not heard of")
+	_, err = h.svc.RemoveHost(h.as(op), op, "a-new", false)
+	h.must(err)
+	_, _, err = h.fleet(server.FleetConfig{}, nil).Join(h.ctx, machine(inv.Token, "k"))
+	h.refused(err, server.ErrUnauthorized, "has not joined")
+	_, err = h.svc.Host(h.ctx, op, "a-new")
+	h.refused(err, server.ErrNotFound, "paas hosts")
+	h.joins("b-host")
+	if rows, err := h.svc.Hosts(h.ctx, op); err != nil || len(rows) != 2 {
+		t.Errorf("who has joined is there twice: %+v, %v", rows, err)
+	}
+}
+
 // keys renews the key of a host and removes it.
 func (h *house) keys(f *server.Fleet, id, key string) {
 	h.t.Helper()

@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -36,6 +37,32 @@ func (s *Store) InviteHost(ctx context.Context, t server.HostToken) (expires tim
 		return event(ctx, tx, "", "", t.Actor, "host.invited", t.Host)
 	})
 	return expires, err
+}
+
+// InvitedHosts lists the invitations that can be used.
+func (s *Store) InvitedHosts(ctx context.Context) ([]server.HostToken, error) {
+	return many(ctx, s.pool, func(row pgx.CollectableRow) (t server.HostToken, err error) {
+		var until infTime
+		var now time.Time
+		err = row.Scan(&t.Host, &t.Labels, &t.Actor, &until, &now)
+		t.Until = until.less(clockAhead(now))
+		return t, err
+	}, `select host, labels, actor, expires_at, now() from host_tokens t where used_at is null and expires_at > now()
+		and not exists (select 1 from hosts where name = t.host) order by host limit 1000`)
+}
+
+// UninviteHost voids an invitation that was not used.
+func (s *Store) UninviteHost(ctx context.Context, host, actor string) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `delete from host_tokens where host = $1 and used_at is null`, host)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return notFound("invitation")
+		}
+		return event(ctx, tx, "", "", actor, "host.uninvited", host)
+	})
 }
 
 // heldHost is a host under its lock.
@@ -200,8 +227,22 @@ func (s *Store) Placement(ctx context.Context, appID string) (scheduler.Placemen
 }
 
 // SetPlacement stores it; the next plan moves what is in the wrong place.
-func (s *Store) SetPlacement(ctx context.Context, appID, actor string, p scheduler.Placement) error {
+func (s *Store) SetPlacement(ctx context.Context, appID, actor string, c server.PlacementChange) error {
+	p := c.Placement
 	return s.inTx(ctx, func(tx pgx.Tx) error {
+		if c.Had != nil {
+			var same bool
+			err := tx.QueryRow(ctx, `select placement = $2::jsonb from apps where id = $1 for update`, uuidOf(appID), *c.Had).Scan(&same)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return notFound("app")
+			}
+			if err != nil {
+				return err
+			}
+			if !same {
+				return &server.Error{ID: server.ErrConflict, Message: "Somebody else has changed the constraints meanwhile. Nothing was changed.", Next: "See what they are now: paas constraints"}
+			}
+		}
 		tag, err := tx.Exec(ctx, `update apps set placement = $2, updated_at = now() where id = $1 and placement is distinct from $2::jsonb`, uuidOf(appID), p)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err

@@ -130,8 +130,16 @@ func TestPlacementAndWhy(t *testing.T) {
 	h.live(h.roll("one", "aaaaaaaa"), "one")
 	h.placed()
 	p := scheduler.Placement{Constraints: []scheduler.Constraint{{Label: "zone", Value: "a"}, {Label: "disk", Value: "slow", Not: true}}, Spread: "rack", Unique: true}
-	got, err := h.svc.SetPlacement(h.as(ann), ann, h.app.Name, p)
+	_, err := h.svc.SetPlacement(h.as(ann), ann, h.app.Name, server.PlacementChange{Placement: p})
+	h.refused(err, server.ErrConflict, "No host meets zone=a disk!=slow")
+	got, err := h.svc.SetPlacement(h.as(ann), ann, h.app.Name, server.PlacementChange{Placement: p, Force: true, Had: &scheduler.Placement{}})
 	h.must(err)
+	_, err = h.svc.SetPlacement(h.as(ann), ann, h.app.Name, server.PlacementChange{Had: &scheduler.Placement{}})
+	h.refused(err, server.ErrConflict, "changed the constraints meanwhile")
+	again, err := h.svc.SetPlacement(h.as(ann), ann, h.app.Name, server.PlacementChange{Placement: p, Force: true, Had: &p})
+	if err != nil || server.SpellPlacement(again) != server.SpellPlacement(got) {
+		t.Errorf("what is so already is set: %+v, %v", again, err)
+	}
 	if server.SpellPlacement(got) != "zone=a disk!=slow spread by rack unique per host" {
 		t.Errorf("placement %+v", got)
 	}
@@ -149,12 +157,14 @@ func TestPlacementAndWhy(t *testing.T) {
 	_, err = h.svc.Why(h.ctx, ann, h.app.Name, "web.9")
 	h.refused(err, server.ErrNotFound, "paas ps -a web-shop")
 	for says, p := range map[string]scheduler.Placement{
-		"at most 20": {Constraints: make([]scheduler.Constraint, 21)},
-		"twice":      {Constraints: []scheduler.Constraint{{Label: "a"}, {Label: "a"}}},
-		"Label":      {Spread: "NO"},
-		"Value":      {Constraints: []scheduler.Constraint{{Label: "a", Value: "'"}}},
+		"at most 20":        {Constraints: make([]scheduler.Constraint, 21)},
+		"twice":             {Constraints: []scheduler.Constraint{{Label: "a"}, {Label: "a"}}},
+		"Label":             {Spread: "NO"},
+		"both a=1 and a=2":  {Constraints: []scheduler.Constraint{{Label: "a", Value: "1"}, {Label: "a", Value: "2"}}},
+		"both a=1 and a!=1": {Constraints: []scheduler.Constraint{{Label: "a", Value: "1"}, {Label: "b", Value: "1"}, {Label: "a", Value: "1", Not: true}}},
+		"Value":             {Constraints: []scheduler.Constraint{{Label: "a", Value: "'"}}},
 	} {
-		_, err := h.svc.SetPlacement(h.as(ann), ann, h.app.Name, p)
+		_, err := h.svc.SetPlacement(h.as(ann), ann, h.app.Name, server.PlacementChange{Placement: p})
 		h.refused(err, server.ErrInvalid, says)
 	}
 }

@@ -170,7 +170,8 @@ func (f *Fake) Placement(_ context.Context, actor server.Actor, name string) (sc
 }
 
 // SetPlacement refuses labels that are empty.
-func (f *Fake) SetPlacement(_ context.Context, actor server.Actor, name string, p scheduler.Placement) (scheduler.Placement, error) {
+func (f *Fake) SetPlacement(_ context.Context, actor server.Actor, name string, c server.PlacementChange) (scheduler.Placement, error) {
+	p := c.Placement
 	leave, err := f.enter()
 	if err != nil {
 		return p, err
@@ -184,6 +185,9 @@ func (f *Fake) SetPlacement(_ context.Context, actor server.Actor, name string, 
 		if c.Label == "" {
 			return p, server.Errorf(server.ErrInvalid, "A constraint needs a label. Nothing was changed.")
 		}
+	}
+	if !c.Force && slices.ContainsFunc(p.Constraints, func(c scheduler.Constraint) bool { return c.Value == "nowhere" && !c.Not }) {
+		return p, server.Errorf(server.ErrConflict, "No host meets zone=nowhere. Nothing was changed.")
 	}
 	a.placement = p
 	return p, nil
