@@ -18,6 +18,7 @@ const (
 // ServerEntry is one of the servers on a database.
 type ServerEntry struct {
 	ID, Name string
+	Seat     string        // the machine, since its start, and the data directory it runs on
 	Addr     string        // HOST:PORT of its door for agents, routers and servers; empty: none
 	Started  time.Time     // by the database's clock
 	Silent   time.Duration // since it was last heard of, by the database's clock
@@ -29,7 +30,8 @@ func (e ServerEntry) Alive() bool { return e.Silent < serverSilence }
 
 // ServerStore keeps which servers there are.
 type ServerStore interface {
-	// BeatServer notes that a server is there.
+	// BeatServer notes that a server is there; ErrConflict when another one, with
+	// the same id and another seat, was heard of in the last five seconds.
 	BeatServer(ctx context.Context, e ServerEntry) error
 	// Servers lists them by name, those that died in the last day too.
 	Servers(ctx context.Context) ([]ServerEntry, error)
@@ -43,8 +45,11 @@ type Servers struct {
 	store ServerStore
 	log   *slog.Logger
 
-	mu   sync.Mutex
-	list []ServerEntry
+	looking sync.Mutex // by who looks because it waits for a leader
+
+	mu     sync.Mutex
+	list   []ServerEntry
+	looked time.Time
 }
 
 // NewServers makes it; Run keeps the list.
@@ -97,8 +102,24 @@ func (s *Servers) Look(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.list = list
+	s.list, s.looked = list, time.Now()
 	return nil
+}
+
+// LookAgain is Look for many who wait for the same: one of them asks the
+// database, at most each pause, and the others go on with what it found.
+func (s *Servers) LookAgain(ctx context.Context, pause time.Duration) error {
+	if !s.looking.TryLock() {
+		return nil
+	}
+	defer s.looking.Unlock()
+	s.mu.Lock()
+	fresh := time.Since(s.looked) < pause
+	s.mu.Unlock()
+	if fresh {
+		return nil
+	}
+	return s.Look(ctx)
 }
 
 // List is the servers as they were known at the last beat.

@@ -368,7 +368,7 @@ func (h *house) openDoors(ctx context.Context) (err error) {
 	h.api = api
 	h.fleet.api.Store(api)
 	push.apiURL = h.s.clientURL(api.Addr())
-	key, err := h.keyring.Shared(ctx, h.store, "ssh-host-key", h.before("ssh_host_ed25519_key", gitd.NewHostKey))
+	key, err := h.keyring.Shared(ctx, h.store, "ssh-host-key", h.before("ssh_host_ed25519_key", gitd.NewHostKey, gitd.CheckHostKey))
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (h *house) openLeader(ctx context.Context) error {
 	if h.s.fleet.addr == "" {
 		return nil
 	}
-	text, err := h.keyring.Shared(ctx, h.store, "fleet-authority", h.before("fleet/authority.pem", fleet.NewAuthority))
+	text, err := h.keyring.Shared(ctx, h.store, "fleet-authority", h.before("fleet/authority.pem", fleet.NewAuthority, fleet.CheckAuthority))
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 
 	"paas/server"
 	"paas/server/fleet"
+	"paas/server/httpd"
 )
 
 // openServers tells the other servers on the database of this one.
@@ -24,7 +25,7 @@ func (h *house) openServers(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("name of this machine: %w", err)
 	}
-	h.servers = server.NewServers(server.ServerEntry{ID: h.data.cluster, Name: cmp.Or(h.s.name, host),
+	h.servers = server.NewServers(server.ServerEntry{ID: h.data.cluster, Name: cmp.Or(h.s.name, host), Seat: bootID() + " " + h.data.path,
 		Addr: h.s.fleet.reach(h.s.fleet.addr, h.s.domain)}, h.store, h.log)
 	if err := h.servers.Beat(ctx); err != nil {
 		return fmt.Errorf("tell the other servers of this one: %w", err)
@@ -34,14 +35,22 @@ func (h *house) openServers(ctx context.Context) error {
 }
 
 // before gives a secret that this installation kept in a file before there were
-// several servers; one that has no such file makes it.
-func (h *house) before(file string, first func() ([]byte, error)) func() ([]byte, error) {
+// several servers; one that has no such file makes it. A file that is damaged is
+// found before what it holds becomes everybody's.
+func (h *house) before(file string, first func() ([]byte, error), check func([]byte) error) func() ([]byte, error) {
 	return func() ([]byte, error) {
-		text, err := os.ReadFile(h.data.join(file))
+		path := h.data.join(file)
+		text, err := os.ReadFile(path)
 		if errors.Is(err, fs.ErrNotExist) {
 			return first()
 		}
-		return text, err
+		if err == nil {
+			err = check(text)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("take over %s: %w; nothing was changed: restore that file from your backup and start again", path, err)
+		}
+		return text, nil
 	}
 }
 
@@ -51,7 +60,8 @@ func (h *house) openDashboardDoor(addr string) error {
 	if err != nil {
 		return portHint(err, "--dashboard", addr)
 	}
-	srv := &http.Server{Handler: h.forward().Handler(fleet.DoorDashboard, &h.front), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
+	ln = httpd.Limited(ln)
+	srv := &http.Server{Handler: soonRead(h.forward().Handler(fleet.DoorDashboard, &h.front)), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug)}
 	if h.s.tlsCert != "" {
 		cert, err := tls.LoadX509KeyPair(h.s.tlsCert, h.s.tlsKey)
@@ -62,6 +72,16 @@ func (h *house) openDashboardDoor(addr string) error {
 	}
 	h.services.run("dashboard's door", func(ctx context.Context) error { return serveUntil(ctx, srv, ln) })
 	return nil
+}
+
+// soonRead gives a request's body a minute to come.
+func soonRead(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength != 0 {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(time.Minute)) // without it the body is bounded in size all the same
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // serveUntil serves until ctx ends; what is under way then has a moment.

@@ -55,6 +55,12 @@ func OpenAuthority(text []byte) (*Authority, error) {
 	return a, nil
 }
 
+// CheckAuthority says what is wrong with an authority in PEM.
+func CheckAuthority(text []byte) error {
+	_, err := parseAuthority(text)
+	return err
+}
+
 // NewAuthority makes one, in PEM. Who can read that can pose as control plane.
 func NewAuthority() ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -106,7 +106,7 @@ func (f *Forward) find(ctx context.Context, door string) net.Conn {
 			pause.Stop()
 			return nil
 		}
-		_ = f.list.Look(ctx) // a database that is away is waited for, too
+		_ = f.list.LookAgain(ctx, holdPause) // a database that is away is waited for, too
 	}
 	return nil
 }

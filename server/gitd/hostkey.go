@@ -22,6 +22,12 @@ func hostKey(data []byte) (ssh.Signer, error) {
 	return signer, nil
 }
 
+// CheckHostKey says what is wrong with a host key.
+func CheckHostKey(data []byte) error {
+	_, err := hostKey(data)
+	return err
+}
+
 // NewHostKey makes a host key, in PEM.
 func NewHostKey() ([]byte, error) {
 	_, key, err := ed25519.GenerateKey(rand.Reader)

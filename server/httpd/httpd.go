@@ -110,7 +110,7 @@ func (s *Server) open() (scheme string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("http api: listen on %s: %w", s.cfg.Addr, err)
 	}
-	s.listen = newLimitListener(tcp, maxConns, maxConnsPerIP)
+	s.listen = Limited(tcp)
 	scheme = "http"
 	if s.cfg.CertFile != "" || s.cfg.KeyFile != "" {
 		cert, err := tls.LoadX509KeyPair(s.cfg.CertFile, s.cfg.KeyFile)

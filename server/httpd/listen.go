@@ -107,6 +107,10 @@ type limitListener struct {
 	byIP  map[string]int
 }
 
+// Limited bounds the connections that a listener gives, all and of one address,
+// as the API's are.
+func Limited(l net.Listener) net.Listener { return newLimitListener(l, maxConns, maxConnsPerIP) }
+
 func newLimitListener(l net.Listener, most, perIP int) net.Listener {
 	return &limitListener{Listener: l, max: most, perIP: perIP, byIP: map[string]int{}}
 }

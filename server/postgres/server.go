@@ -11,9 +11,14 @@ import (
 
 // BeatServer notes that a server is there.
 func (s *Store) BeatServer(ctx context.Context, e server.ServerEntry) error {
-	_, err := s.pool.Exec(ctx, `insert into servers (id, name, addr) values ($1, $2, $3)
-		on conflict (id) do update set name = $2, addr = $3, seen_at = now(),
-			started_at = case when servers.seen_at < now() - interval '5 s' then now() else servers.started_at end`, e.ID, e.Name, e.Addr)
+	done, err := s.pool.Exec(ctx, `insert into servers (id, name, addr, seat) values ($1, $2, $3, $4)
+		on conflict (id) do update set name = $2, addr = $3, seat = $4, seen_at = now(),
+			started_at = case when servers.seen_at < now() - interval '5 s' then now() else servers.started_at end
+		where servers.seat in ('', $4) or servers.seen_at < now() - interval '5 s'`, e.ID, e.Name, e.Addr, e.Seat)
+	if err == nil && done.RowsAffected() == 0 {
+		return &server.Error{ID: server.ErrConflict, Message: "Another server runs with the identity of this one: a data directory was copied. Nothing was started.",
+			Next: "Give each server a directory of its own; of another's it needs the file master.key only."}
+	}
 	return known(err)
 }
 
