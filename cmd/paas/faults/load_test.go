@@ -64,11 +64,12 @@ func (l *load) ask(p *platform, app string) {
 	l.all = append(l.all, a)
 }
 
-// get asks once; an error is also an answer that is not the app's.
+// get asks once, an app or, as in "shop/ask/billing", a path of one; an error is also an answer that is not the app's.
 func (p *platform) get(app string) (life string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.http+"/", nil)
+	app, path, _ := strings.Cut(app, "/")
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.http+"/"+path, nil)
 	if err != nil {
 		return "", err
 	}

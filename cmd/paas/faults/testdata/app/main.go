@@ -5,13 +5,33 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
+
+// ask answers what a linked app does, each time by a new connection.
+func ask(w http.ResponseWriter, r *http.Request, name string) {
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://"+name+".internal/?"+r.URL.RawQuery, nil)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	req.Close = true
+	answer, err := http.DefaultClient.Do(req)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadGateway)
+		return
+	}
+	defer answer.Body.Close()
+	w.WriteHeader(answer.StatusCode)
+	_, _ = io.Copy(w, answer.Body)
+}
 
 func main() {
 	life := rand.Text()[:8] // of this process and no other
@@ -22,6 +42,10 @@ func main() {
 	srv := &http.Server{Addr: ":" + os.Getenv("PORT"), Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d, err := time.ParseDuration(r.URL.Query().Get("for")); err == nil {
 			time.Sleep(d)
+		}
+		if name, ok := strings.CutPrefix(r.URL.Path, "/ask/"); ok {
+			ask(w, r, name)
+			return
 		}
 		fmt.Fprintf(w, "%s %s %s\n", version, os.Getenv("DYNO"), life)
 	})}
