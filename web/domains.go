@@ -15,6 +15,7 @@ type HostNames interface {
 	Domains(ctx context.Context, actor server.Actor, app string) ([]server.Domain, error)
 	AddDomain(ctx context.Context, actor server.Actor, app, hostname string) (server.Domain, error)
 	RemoveDomain(ctx context.Context, actor server.Actor, app, domain string) (server.Domain, error)
+	Links(ctx context.Context, actor server.Actor, app string) ([]server.Link, error)
 }
 
 func (s *Server) domainRoutes(r chi.Router) {
@@ -34,7 +35,8 @@ type hostName struct {
 type domainsData struct {
 	Own    hostName
 	Custom []hostName
-	Local  bool // the installation's domain is one that no DNS knows
+	Local  bool          // the installation's domain is one that no DNS knows
+	Links  []server.Link // from and to the app, inside
 	Slip   slip
 }
 
@@ -53,6 +55,9 @@ func (s *Server) showDomains(v *visit, bad slip) error {
 			continue
 		}
 		data.Custom = append(data.Custom, h)
+	}
+	if data.Links, err = s.svc.Links(v.ctx(), v.actor(), v.app().ID); err != nil {
+		return err
 	}
 	return v.showStatus(bad.status(), "domains", "domains", "Domains", data)
 }

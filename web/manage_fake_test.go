@@ -19,6 +19,7 @@ type managed struct {
 	people  []server.Collaborator
 	invited []server.Invitation
 	domains []server.Domain
+	links   []server.Link
 	drains  []server.Drain
 	past    []server.Activity
 	audit   []server.AuditEntry
@@ -43,6 +44,10 @@ func (m *managed) change(format string, args ...any) error {
 
 func (m *managed) Domains(context.Context, server.Actor, string) ([]server.Domain, error) {
 	return m.domains, nil
+}
+
+func (m *managed) Links(context.Context, server.Actor, string) ([]server.Link, error) {
+	return m.links, nil
 }
 
 func (m *managed) AddDomain(_ context.Context, _ server.Actor, app, name string) (server.Domain, error) {

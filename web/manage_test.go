@@ -59,6 +59,15 @@ func TestDomains(t *testing.T) {
 	b.refused("/apps/shop/domains", `value="http://&lt;b&gt;"`, "hostname", "http://<b>")
 }
 
+// The page shows who reaches whom, and how either side ends it.
+func TestLinksOnThePage(t *testing.T) {
+	m := newManaged()
+	b := newBrowser(t, m)
+	b.page("/apps/shop/domains", "is linked with no app", "paas links:add APP -a shop")
+	m.links = []server.Link{{App: "shop", Target: "billing", AddedBy: "ann@example.com"}, {App: "front", Target: "shop", AddedBy: "bob@example.com"}}
+	b.page("/apps/shop/domains", "http://billing.internal", "http://shop.internal", "paas links:remove billing -a shop", "paas links:remove front --incoming -a shop")
+}
+
 func TestWhoOnlyViewsSeesNoForms(t *testing.T) {
 	m := newManaged()
 	m.may = []server.Permission{server.PermView}
@@ -253,6 +262,7 @@ func TestHostileTextStaysText(t *testing.T) {
 	m.people = []server.Collaborator{{ID: checked, AccountID: "z", Email: checked}}
 	m.invited = []server.Invitation{{ID: checked, Email: checked, Inviter: hostile}}
 	m.domains = append(m.domains, server.Domain{ID: checked, App: "shop", Hostname: checked, Target: checked})
+	m.links = []server.Link{{App: checked, Target: checked, AddedBy: hostile}}
 	m.drains = []server.Drain{{ID: checked, URL: hostile, Token: checked}}
 	m.past = []server.Activity{{Event: server.Event{Actor: hostile, Kind: checked, Text: hostile, Deploy: checked}, Via: checked, From: hostile}}
 	m.audit = []server.AuditEntry{{Actor: hostile, App: hostile, Kind: checked, Text: hostile, Via: checked, From: hostile}}

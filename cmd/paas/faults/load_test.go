@@ -85,7 +85,7 @@ func (p *platform) get(app string) (life string, err error) {
 	}
 	words := strings.Fields(string(body))
 	if resp.StatusCode != http.StatusOK || len(words) != 3 {
-		return "", fmt.Errorf("status %d: %.80s", resp.StatusCode, body)
+		return "", fmt.Errorf("status %d: %.200s", resp.StatusCode, body)
 	}
 	return words[2], nil
 }
