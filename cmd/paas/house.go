@@ -290,7 +290,7 @@ func (h *house) openControl(context.Context) error {
 }
 
 func (h *house) openAgent(context.Context) (err error) {
-	h.runtime, err = docker.New(docker.Config{Socket: "unix://" + h.s.docker, Cluster: h.data.cluster, FilesDir: filesDir(h.data.cluster), EgressAllow: h.s.fleet.egressNets, Doors: doorPorts(),
+	h.runtime, err = docker.New(docker.Config{Socket: "unix://" + h.s.docker, Cluster: h.data.cluster, FilesDir: filesDir(h.data.cluster), EgressAllow: h.s.fleet.egressNets, Publish: h.s.fleet.published, Doors: doorPorts(),
 		RegistryAuth: map[string]docker.Credentials{h.images.addr: {User: h.images.auth.User, Password: h.images.auth.Password}}}, h.log)
 	if err != nil {
 		return err

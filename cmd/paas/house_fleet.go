@@ -23,7 +23,9 @@ type fleetSettings struct {
 	egress []string
 	floors bool // are required
 
+	publish    string // where other machines reach this one's dynos
 	egressNets []netip.Prefix
+	published  netip.Addr
 }
 
 func (s *fleetSettings) flags(cmd *cobra.Command) {
@@ -41,6 +43,13 @@ func (s *fleetSettings) check() error {
 			return fmt.Errorf("--egress-allow %s: must be a network like 10.1.2.0/24", c)
 		}
 		s.egressNets = append(s.egressNets, p.Masked())
+	}
+	if s.publish != "" {
+		a, err := netip.ParseAddr(s.publish)
+		if err != nil || a.IsUnspecified() || a.IsMulticast() {
+			return fmt.Errorf("--addr %s: must be an IP address of this machine, one that only other hosts and routers reach", s.publish)
+		}
+		s.published = a
 	}
 	if s.name == "" {
 		return nil

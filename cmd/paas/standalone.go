@@ -106,6 +106,7 @@ func (s *settings) flags(cmd *cobra.Command) {
 	f.StringVar(&s.postgres, "postgres", "", "connection string of a Postgres to use instead of a private one")
 	f.StringVar(&s.externalRegistry, "external-registry", "", "host:port of a registry to use instead of the embedded one")
 	f.StringVar(&s.docker, "docker", "/var/run/docker.sock", "unix socket of the Docker Engine")
+	f.StringVar(&s.fleet.publish, "addr", "", "private address of this machine on which other machines reach its dynos: their apps that are linked with them, and routers (default: none does)")
 	f.BoolVar(&s.mirror, "mirror", false, "let builds take docker.io images from the embedded registry first")
 	s.shared(cmd)
 }

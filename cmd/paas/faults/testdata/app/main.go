@@ -15,9 +15,11 @@ import (
 	"time"
 )
 
-// ask answers what a linked app does, each time by a new connection.
+// ask answers what a linked app does, each time by a new connection. The dot at the
+// end of the name keeps Go from guessing at longer ones, which name servers would
+// be asked for that the machines of the lab have no way to.
 func ask(w http.ResponseWriter, r *http.Request, name string) {
-	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://"+name+".internal/?"+r.URL.RawQuery, nil)
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, "http://"+name+".internal./?"+r.URL.RawQuery, nil)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
