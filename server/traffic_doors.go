@@ -205,6 +205,9 @@ func compareHosts(a, b router.Route) int {
 func (t *Traffic) WatchLinks(ctx context.Context, host string) <-chan router.Links {
 	mine := &doorState{ch: make(chan router.Links, 1), heard: time.Now()}
 	t.mu.Lock()
+	if old := t.doors.hosts[host]; old != nil { // what it held it may still hold
+		mine.holds, mine.leaving, mine.busy = old.holds, old.leaving, old.busy
+	}
 	t.doors.hosts[host] = mine
 	t.tellDoor(host)
 	t.mu.Unlock()

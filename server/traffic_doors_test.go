@@ -92,6 +92,39 @@ func TestQuietNeedsTheDoorsAck(t *testing.T) {
 	}
 }
 
+// A host whose connection broke off is waited for again once it is back: it may
+// still lead where it did.
+func TestQuietWaitsForDoorsThatComeBack(t *testing.T) {
+	tr, h1, edge := linked(t)
+	tr.ackAll(<-edge, <-h1, nil)
+	again := tr.WatchLinks(t.Context(), "h1")
+	<-again
+	tr.SetApp("b", routes("b", "b2"))
+	links := <-again
+	table := <-edge
+	tr.Ack(router.Ack{Router: "edge", Version: table.Version})
+	if tr.Quiet("b1") {
+		t.Fatal("quiet though the door that came back has acknowledged nothing")
+	}
+	tr.ackAll(table, links, nil)
+	if !tr.Quiet("b1") {
+		t.Fatal("not quiet")
+	}
+	// What left while it was away.
+	tr.SetApp("b", routes("b", "b3"))
+	table = <-edge
+	back := tr.WatchLinks(t.Context(), "h1")
+	links = <-back
+	tr.Ack(router.Ack{Router: "edge", Version: table.Version})
+	if tr.Quiet("b2") {
+		t.Fatal("quiet though the door was told nothing of it yet")
+	}
+	tr.ackAll(table, links, nil)
+	if !tr.Quiet("b2") {
+		t.Fatal("not quiet")
+	}
+}
+
 // A host whose doors never led to an instance is not waited for, though it
 // serves an older set; after a change of leader every door is.
 func TestQuietWaitsForDoorsThatLedThere(t *testing.T) {
