@@ -161,9 +161,9 @@ func (w *walker) guarded(r httpd.Route, token, app string) {
 }
 
 // readable are the GETs beyond apps that a token of scope read is enough for,
-// with what is answered: there is no host of the name that the walk asks for.
+// with what is answered: there is no host and no router of the name that the walk asks for.
 func readable() map[string]int {
-	return map[string]int{"/apps": http.StatusOK, "/hosts": http.StatusOK, "/hosts/{host}": http.StatusNotFound}
+	return map[string]int{"/apps": http.StatusOK, "/hosts": http.StatusOK, "/hosts/{host}": http.StatusNotFound, "/routers": http.StatusOK, "/routers/{router}": http.StatusNotFound}
 }
 
 // beyondApps walks along what belongs to no app. Only what tells nothing but
