@@ -127,7 +127,7 @@ func TestHostPage(t *testing.T) {
 	b.page("/hosts/again", "takes new dynos from")
 	b.page("/hosts/going", "10.91.6.2", "is stopped")
 	f.account.Admin = true
-	if body := b.page("/hosts/host-1", "paas hosts:cordon host-1", "paas hosts:drain host-1</code>", "paas hosts:label host-1 ", `value="disk=ssd zone=a"`); strings.Contains(body, "Take it out") {
+	if body := b.page("/hosts/host-1", "paas hosts:cordon host-1", "paas hosts:keep host-1 --cpu 0.5 --memory 1G", "paas hosts:drain host-1</code>", "paas hosts:label host-1 ", `value="disk=ssd zone=a"`); strings.Contains(body, "Take it out") {
 		t.Error("the control plane's own machine cannot be removed")
 	}
 	for _, name := range []string{"going", "kept", "empty"} {
