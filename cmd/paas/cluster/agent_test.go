@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"paas/server/fleet"
 )
 
 // host is a `paas agent` on this machine's engine.
@@ -42,11 +44,31 @@ func (s *scene) host(at *node) *host {
 	h.start(append(flags, "--registry", freeAddr()))
 	s.t.Cleanup(func() {
 		h.stop()
+		h.clear()
 		if s.t.Failed() {
 			s.t.Logf("the agent said:\n%s", tail(h.log.String(), 40))
 		}
 	})
 	return h
+}
+
+// clear removes what the agent has left on this machine's engine: apps go on
+// without it.
+func (h *host) clear() {
+	id, err := fleet.ReadIdentity(h.dir)
+	must(err)
+	label := "label=paas.cluster=" + id.Cluster
+	for _, c := range [][]string{{"ps", "-aq", "--filter", label}, {"network", "ls", "-q", "--filter", label}} {
+		found, err := exec.Command("docker", c...).Output()
+		must(err)
+		remove := []string{"rm", "-f"}
+		if c[0] == "network" {
+			remove = []string{"network", "rm"}
+		}
+		if list := strings.Fields(string(found)); len(list) > 0 {
+			run(nil, "docker", append(remove, list...)...)
+		}
+	}
 }
 
 func (h *host) start(flags []string) {
