@@ -18,6 +18,7 @@ type ears struct {
 type notices struct {
 	all   bool
 	apps  map[string]bool
+	more  map[string]bool // apps that were told of more than once
 	hosts map[string]bool
 }
 
@@ -27,7 +28,9 @@ func listen(bell *Bell) (e *ears, stop func()) {
 	return e, bell.Hear(e.note)
 }
 
-func nothingHeard() notices { return notices{apps: map[string]bool{}, hosts: map[string]bool{}} }
+func nothingHeard() notices {
+	return notices{apps: map[string]bool{}, more: map[string]bool{}, hosts: map[string]bool{}}
+}
 
 func (e *ears) note(topic string) {
 	app, isApp := strings.CutPrefix(topic, AppTopic(""))
@@ -38,6 +41,9 @@ func (e *ears) note(topic string) {
 	case topic == NoticeAll:
 		e.got.all = true
 	case isApp:
+		if e.got.apps[app] {
+			e.got.more[app] = true
+		}
 		e.got.apps[app] = true
 	case isHost:
 		e.got.hosts[host] = true

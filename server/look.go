@@ -168,13 +168,18 @@ func (r *Reconciler) commit(ctx context.Context, epoch int64, plans []AppPlan, f
 			r.book.doubt(p.Ops)
 		default:
 			r.say(p.AppID)
-			// The notice of the commit has it looked at again, and this if the
-			// notice does not come.
+			// What starts says so, and everything else the notice of the commit;
+			// this has it looked at again if neither comes.
 			r.again(map[string]bool{p.AppID: true}, echoLimit)
+			r.seen[p.AppID].echo = startsOnly(p.Ops)
 		}
 	}
 	if err != nil {
 		r.warn(ctx, "commit plan", plans[0].AppID, err)
 	}
 	return stale
+}
+
+func startsOnly(ops []scheduler.Op) bool {
+	return !slices.ContainsFunc(ops, func(op scheduler.Op) bool { return op.Kind != scheduler.OpStart && op.Kind != scheduler.OpPlace })
 }

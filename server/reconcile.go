@@ -49,6 +49,10 @@ type sight struct {
 	pending  bool     // some wait for a host
 	planned  int64    // revision its last plan was made from
 	steps    int      // plans in a row without anything else having happened
+	// echo: its last plan only starts instances, so that the notice of its own
+	// commit is none to look again for. It holds until the next look, for which
+	// a time is set.
+	echo bool
 }
 
 const (
@@ -86,7 +90,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 			if !r.lookAtAll(ctx, got) {
 				next = time.Now().Add(retryLook)
 			}
-		} else if r.hear(ctx, got) {
+		} else if r.ignoreEchoes(got); r.hear(ctx, got) {
 			r.lookAt(ctx, got.apps)
 		}
 		timer := time.NewTimer(time.Until(r.soonest(next)))
@@ -130,6 +134,16 @@ func (r *Reconciler) hear(ctx context.Context, got notices) bool {
 	}
 	r.concern(ch, got.apps)
 	return true
+}
+
+// ignoreEchoes takes out the apps of which only an own commit told.
+func (r *Reconciler) ignoreEchoes(got notices) {
+	for id := range got.apps {
+		if s := r.seen[id]; s != nil && s.echo && !got.more[id] {
+			s.echo = false
+			delete(got.apps, id)
+		}
+	}
 }
 
 func (r *Reconciler) again(apps map[string]bool, after time.Duration) {

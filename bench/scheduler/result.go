@@ -24,6 +24,7 @@ type result struct {
 	PerSecond   float64           `json:"placed_per_second"`
 	Tenths      []float64         `json:"placed_per_second_by_tenth"`
 	CPU         usage             `json:"cpu_seconds_placing"`
+	TenthsCPU   []float64         `json:"cpu_seconds_by_tenth"` // control plane, agents and Postgres
 	Refused     int64             `json:"reports_repeated"`
 	IdlePass    report.Spread     `json:"idle_pass_ms"`
 	IdleSeconds float64           `json:"idle_seconds"`
@@ -48,6 +49,9 @@ type usage struct {
 func (u usage) since(b usage) usage {
 	return usage{u.Server - b.Server, u.Database - b.Database, u.Others - b.Others}
 }
+
+// ours is without what others used, to a tenth of a second.
+func (u usage) ours() float64 { return float64(int64(10*(u.Server+u.Database)+0.5)) / 10 }
 
 // busy is the CPU time of all that runs on the machine.
 func busy() float64 {
@@ -96,6 +100,7 @@ func (r *result) print(w io.Writer) {
 	fmt.Fprintf(w, "%-44s %10.0f\n", "placed and up, per second", r.PerSecond)
 	fmt.Fprintf(w, "%-44s %v\n", "    by tenth", r.Tenths)
 	fmt.Fprintf(w, "%-44s %10.1f %10.1f %10.1f\n", "    CPU s: server and agents, Postgres, others", r.CPU.Server, r.CPU.Database, r.CPU.Others)
+	fmt.Fprintf(w, "%-44s %v\n", "    CPU s by tenth, without others", r.TenthsCPU)
 	fmt.Fprintf(w, "%-44s %10.1f %10.1f %10.1f\n", "pass over nothing to do, ms: min median max", r.IdlePass.Min, r.IdlePass.Median, r.IdlePass.Max)
 	fmt.Fprintf(w, "%-44s %10.1f %10.1f\n", fmt.Sprintf("    CPU seconds in %.0f s of rest", r.IdleSeconds), r.IdleCPU.Server, r.IdleCPU.Database)
 	fmt.Fprintf(w, "%-44s %10.1f %10.1f %10.1f\n", fmt.Sprintf("loss of a host with %v, ms", r.LostEach), r.Replaced.Min, r.Replaced.Median, r.Replaced.Max)

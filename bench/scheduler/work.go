@@ -38,7 +38,7 @@ func (b *bench) place(ctx context.Context, pl *plane, r *result) error {
 			}
 		})
 	}
-	err = b.watch(ask, pl, int64(r.Instances))
+	err = b.watch(ask, pl, r, before)
 	asking.Wait()
 	if err := errors.Join(err, context.Cause(ask)); err != nil {
 		return err
@@ -67,19 +67,23 @@ func (b *bench) ask(ctx context.Context, pl *plane, list []server.App, asked *at
 	}
 }
 
-// watch waits until so many are up.
-func (b *bench) watch(ctx context.Context, pl *plane, want int64) error {
+// watch waits until all are up, and notes what CPU time each tenth took.
+func (b *bench) watch(ctx context.Context, pl *plane, r *result, before usage) error {
 	last, moved := int64(0), time.Now()
 	for {
 		up := pl.agents.up.Load()
-		if up >= want {
+		if n := len(r.TenthsCPU) + 1; up >= int64(r.Instances)*int64(n)/10 {
+			now := pl.used()
+			r.TenthsCPU, before = append(r.TenthsCPU, now.since(before).ours()), now
+		}
+		if up >= int64(r.Instances) {
 			return nil
 		}
 		if up != last {
 			last, moved = up, time.Now()
 		}
 		if time.Since(moved) > 30*time.Second {
-			return fmt.Errorf("%w: %d of %d are up", errStuck, up, want)
+			return fmt.Errorf("%w: %d of %d are up", errStuck, up, r.Instances)
 		}
 		if err := settle(ctx, 2*time.Millisecond); err != nil {
 			return err

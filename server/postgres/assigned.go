@@ -148,21 +148,39 @@ const mostHeld = 20000
 
 // addReleases adds the releases, which are read when they are not known.
 func (s *Store) addReleases(ctx context.Context, list []server.Placed) error {
-	s.heldMu.Lock()
-	defer s.heldMu.Unlock()
-	missing := map[string]bool{}
+	ids := map[string]bool{}
 	for i := range list {
-		if _, ok := s.held[list[i].Instance.ReleaseID]; !ok {
-			missing[list[i].Instance.ReleaseID] = true
-		}
+		ids[list[i].Instance.ReleaseID] = true
 	}
-	if err := s.hold(ctx, missing); err != nil {
+	all, err := s.releases(ctx, s.pool, ids)
+	if err != nil {
 		return err
 	}
 	for i := range list {
 		p := &list[i]
-		h := s.held[p.Instance.ReleaseID]
+		h := all[p.Instance.ReleaseID]
 		p.Release, p.Config, p.Files, p.Instance.Release = h.release, h.config, h.files, h.release.Version
+	}
+	return nil
+}
+
+// releases gives those that are there. Who is in a transaction asks within it,
+// so as not to wait for a second connection with the first in hand.
+func (s *Store) releases(ctx context.Context, q querier, ids map[string]bool) (map[string]held, error) {
+	out := make(map[string]held, len(ids))
+	missing := s.recall(ids, out)
+	if len(missing) == 0 {
+		return out, nil
+	}
+	list, err := many(ctx, q, func(row pgx.CollectableRow) (h held, err error) {
+		r := &h.release
+		err = row.Scan(&r.ID, &r.Version, &h.config, &h.files, &r.Image, &r.Processes, &r.Commit)
+		return h, err
+	}, `select id::text, version, config, files, image, processes, commit from releases where id = any($1::uuid[])`, missing)
+	s.heldMu.Lock()
+	defer s.heldMu.Unlock()
+	for _, h := range list {
+		s.held[h.release.ID], out[h.release.ID] = h, h
 	}
 	for id := range s.held {
 		if len(s.held) <= mostHeld {
@@ -170,20 +188,19 @@ func (s *Store) addReleases(ctx context.Context, list []server.Placed) error {
 		}
 		delete(s.held, id)
 	}
-	return nil
+	return out, err
 }
 
-func (s *Store) hold(ctx context.Context, ids map[string]bool) error {
-	if len(ids) == 0 {
-		return nil
+// recall enters those that are known, and gives the others.
+func (s *Store) recall(ids map[string]bool, into map[string]held) (missing []string) {
+	s.heldMu.Lock()
+	defer s.heldMu.Unlock()
+	for id := range ids {
+		if h, ok := s.held[id]; ok {
+			into[id] = h
+		} else {
+			missing = append(missing, id)
+		}
 	}
-	list, err := many(ctx, s.pool, func(row pgx.CollectableRow) (h held, err error) {
-		r := &h.release
-		err = row.Scan(&r.ID, &r.Version, &h.config, &h.files, &r.Image, &r.Processes, &r.Commit)
-		return h, err
-	}, `select id::text, version, config, files, image, processes, commit from releases where id = any($1::uuid[])`, keys(ids))
-	for _, h := range list {
-		s.held[h.release.ID] = h
-	}
-	return err
+	return missing
 }

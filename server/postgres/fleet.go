@@ -188,19 +188,23 @@ func hostsOf(ctx context.Context, tx pgx.Tx, sql string, args ...any) (names []s
 	return names, tellOf(ctx, tx, ids)
 }
 
-// tellOf wakes the apps that have something on hosts, and the hosts.
+// tellOf wakes hosts and the apps that have something on them. The hosts come
+// first: who hears of one knows which apps it concerns.
 func tellOf(ctx context.Context, tx pgx.Tx, hosts []string) error {
-	_, err := tx.Exec(ctx, `select pg_notify('paas', $2 || app_id) from (select distinct app_id from instances where host_id = any($1::uuid[])) a`,
-		hosts, server.AppTopic(""))
+	apps, err := many(ctx, tx, pgx.RowTo[string], `select distinct app_id::text from instances where host_id = any($1::uuid[])`, hosts)
 	if err != nil {
 		return fmt.Errorf("notify: %w", err)
 	}
+	topics := make([]string, 0, len(hosts)+len(apps))
 	for _, h := range hosts {
-		if err := notify(ctx, tx, server.HostTopic(h)); err != nil {
-			return err
-		}
+		topics = append(topics, server.HostTopic(h))
 	}
-	return nil
+	for _, id := range apps {
+		topics = append(topics, server.AppTopic(id))
+	}
+	b := &pgx.Batch{}
+	queueNotify(b, topics)
+	return tx.SendBatch(ctx, b).Close()
 }
 
 // census counts a host as silent already at half of the lease: of machines that

@@ -39,7 +39,7 @@ func (s *Store) report(ctx context.Context, round []reported) (out [][]server.Tr
 		if err := stillLead(ctx, tx, round); err != nil {
 			return err
 		}
-		if err := rd.read(ctx, tx, round); err != nil {
+		if err := rd.read(ctx, s, tx, round); err != nil {
 			return err
 		}
 		out = make([][]server.Transition, len(round))
@@ -134,41 +134,6 @@ type reportRun struct {
 type onceReport struct {
 	round  int
 	status agent.Status
-}
-
-// read locks the apps, always in the same order, and then reads the instances.
-func (rd *reportRun) read(ctx context.Context, tx pgx.Tx, round []reported) error {
-	var ids, hosts []string
-	for _, r := range round {
-		hosts = append(hosts, uuidOf(r.host))
-		for _, st := range r.list {
-			ids = append(ids, uuidOf(st.ID))
-		}
-	}
-	if _, err := tx.Exec(ctx, `select 1 from apps where id in (select app_id from instances where id = any($1::uuid[])) order by id for update`, ids); err != nil {
-		return err
-	}
-	list, err := many(ctx, tx, scanInstance, instanceQuery+`where i.id = any($1::uuid[])`, ids)
-	if err != nil {
-		return err
-	}
-	for i := range list {
-		rd.instances[list[i].ID] = &list[i]
-	}
-	return rd.readAddrs(ctx, tx, hosts)
-}
-
-func (rd *reportRun) readAddrs(ctx context.Context, tx pgx.Tx, hosts []string) error {
-	rows, err := tx.Query(ctx, `select id::text, addr from hosts where id = any($1::uuid[])`, hosts)
-	if err != nil {
-		return err
-	}
-	var id, addr string
-	_, err = pgx.ForEachRow(rows, []any{&id, &addr}, func() error {
-		rd.addrs[id] = addr
-		return nil
-	})
-	return err
 }
 
 // placed is a status as it is believed: see misplaced.
