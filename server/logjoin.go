@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +24,7 @@ const (
 	mergeLines  = 1500             // the newest of all that are kept together; of more, so many of each server
 	mergeWait   = 5 * time.Second  // for the next line of what a server has
 	cursorWait  = time.Second      // for where its log of an instance ends
+	cursorRest  = 10 * time.Second // until a server that did not say so is asked again: many instances are asked for in a row
 	peersLook   = time.Second      // between two looks at which servers there are
 	peerRetry   = 2 * time.Second  // until one that broke off is read again
 	awayMention = 24 * time.Hour   // for so long a server that is silent is spoken of
@@ -36,11 +39,14 @@ type JoinedLogs struct {
 	self  string
 	peers LogPeers
 	log   *slog.Logger
+
+	mu   sync.Mutex
+	deaf map[string]time.Time // servers that did not say where a log ends, and until when none is asked that
 }
 
 // JoinLogs makes it for the server that keeps local. List is the servers.
 func JoinLogs(local Logs, list *Servers, peers LogPeers, log *slog.Logger) *JoinedLogs {
-	return &JoinedLogs{Logs: local, list: list.List, self: list.Self(), peers: peers, log: log}
+	return &JoinedLogs{Logs: local, list: list.List, self: list.Self(), peers: peers, log: log, deaf: map[string]time.Time{}}
 }
 
 // others are the other servers that may keep lines: those that answer, and the
@@ -67,10 +73,12 @@ func (j *JoinedLogs) Cursor(instance string) time.Time {
 	ctx, cancel := context.WithTimeout(context.Background(), cursorWait)
 	defer cancel()
 	found := make(chan time.Time, len(alive))
+	alive = slices.DeleteFunc(alive, func(e ServerEntry) bool { return j.isDeaf(e.ID) })
 	for _, e := range alive {
 		go func() {
 			at, err := j.peers.LogCursor(ctx, e.Addr, instance)
 			if err != nil {
+				j.setDeaf(e.ID)
 				j.log.Warn("ask another server where a log ends", "server", e.Name, "instance", instance, "err", err)
 			}
 			found <- at
@@ -82,6 +90,19 @@ func (j *JoinedLogs) Cursor(instance string) time.Time {
 		}
 	}
 	return newest
+}
+
+func (j *JoinedLogs) isDeaf(id string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return time.Now().Before(j.deaf[id])
+}
+
+func (j *JoinedLogs) setDeaf(id string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	maps.DeleteFunc(j.deaf, func(_ string, until time.Time) bool { return time.Now().After(until) })
+	j.deaf[id] = time.Now().Add(cursorRest)
 }
 
 // Read is Logs.Read over all servers. What one that does not answer keeps is
@@ -144,7 +165,9 @@ type logEvent struct {
 func (r *joinedRead) open(e ServerEntry, q LogQuery) {
 	s := &logSource{ServerEntry: e, joined: make(chan struct{}), ch: make(chan logEvent, 16)}
 	r.known[e.ID] = s
-	r.sources = append(r.sources, s)
+	if !r.following {
+		r.sources = append(r.sources, s)
+	}
 	send := func(ev logEvent) error {
 		select {
 		case s.ch <- ev:

@@ -19,6 +19,8 @@ type joinedRead struct {
 	ring    []LogLine             // the newest, when there is a limit to keep to
 	next    int
 	before  LogLine // the last one that was merged
+
+	following bool // what there was is read, and sources are of no use any more
 }
 
 // merge gives what all servers have in the order of its times, and the names of
@@ -125,6 +127,7 @@ func (r *joinedRead) follow() error {
 	for _, s := range r.sources {
 		r.listen(s, in)
 	}
+	r.following, r.sources = true, nil
 	look := time.NewTicker(peersLook)
 	defer look.Stop()
 	for {
@@ -192,7 +195,7 @@ func (r *joinedRead) newcomers(in chan<- arrival) {
 		if was != nil && !was.last.IsZero() {
 			q.Since = later(q.Since, was.last.Add(time.Nanosecond))
 		}
-		r.open(e, q) // r.sources are of no use any more
+		r.open(e, q)
 		s := r.known[e.ID]
 		if was != nil {
 			s.last, s.told = was.last, was.told

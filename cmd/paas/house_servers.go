@@ -27,8 +27,12 @@ func (h *house) openServers(ctx context.Context) error {
 	}
 	h.servers = server.NewServers(server.ServerEntry{ID: h.data.cluster, Name: cmp.Or(h.s.name, host), Seat: bootID() + " " + h.data.path,
 		Addr: h.s.fleet.reach(h.s.fleet.addr, h.s.domain)}, h.store, h.log)
-	if err := h.servers.Beat(ctx); err != nil {
+	switch err := h.servers.Beat(ctx); {
+	case err == nil:
+	case h.s.serverOnly || server.IsID(err, server.ErrConflict):
 		return fmt.Errorf("tell the other servers of this one: %w", err)
+	default: // it is alone, most likely, and its router is to serve whatever the disk is like
+		h.log.Warn("tell the other servers of this one; trying on", "err", err)
 	}
 	h.services.run("servers", h.servers.Run)
 	return nil

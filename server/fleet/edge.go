@@ -169,6 +169,9 @@ func (s *term) tables(w http.ResponseWriter, r *http.Request, id string) {
 			if !ok {
 				return
 			}
+			if s.leading() != s {
+				return // what was read may be old
+			}
 			err = out.table(t)
 		case <-alive.C:
 			if _, err = s.routerOf(r); err == nil { // it may have been removed meanwhile

@@ -112,8 +112,19 @@ func (s *Store) Output(ctx context.Context, id string) ([]byte, error) {
 
 // OutputSince is what it has said behind its first bytes.
 func (s *Store) OutputSince(ctx context.Context, id string, from int) ([]byte, error) {
-	return one(ctx, s.pool, pgx.RowTo[[]byte], "output", `select coalesce(substring(string_agg(chunk, ''::bytea order by seq) from $2 + 1), '')
-		from deploy_output where deploy_id = $1`, uuidOf(id), from)
+	type part struct {
+		Chunk []byte
+		At    int
+	}
+	// Lengths are known without reading the chunks, of which few are new.
+	parts, err := many(ctx, s.pool, pgx.RowToStructByPos[part], `select chunk, upto - octet_length(chunk) from (
+			select seq, chunk, sum(octet_length(chunk)) over (order by seq) as upto from deploy_output where deploy_id = $1) as c
+		where upto > $2 order by seq`, uuidOf(id), from)
+	var text []byte
+	for _, p := range parts {
+		text = append(text, p.Chunk[max(0, from-p.At):]...)
+	}
+	return text, err
 }
 
 // AppendOutput adds to it. A deploy that is gone with its app keeps nothing.

@@ -32,12 +32,14 @@ type Config struct {
 
 // Store implements server.Store.
 type Store struct {
-	pool   *pgxpool.Pool
-	repos  *pgxpool.Pool // for repositories
-	dsn    string
-	server string
-	lease  time.Duration
-	sizes  []server.Size
+	pool  *pgxpool.Pool
+	repos *pgxpool.Pool // for repositories
+	// repoWrites has a place for each that may be written at once.
+	repoWrites chan struct{}
+	dsn        string
+	server     string
+	lease      time.Duration
+	sizes      []server.Size
 
 	reports  *combiner[reported, []server.Transition]
 	assigned *combiner[string, []server.Placed]
@@ -79,7 +81,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		pool.Close()
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	s := &Store{pool: pool, repos: repos, dsn: cfg.DSN, lease: cfg.Lease, server: cfg.Server, sizes: cfg.Sizes, held: map[string]held{}}
+	s := &Store{pool: pool, repos: repos, dsn: cfg.DSN, lease: cfg.Lease, server: cfg.Server, sizes: cfg.Sizes, repoWrites: make(chan struct{}, 2), held: map[string]held{}}
 	s.reports = &combiner[reported, []server.Transition]{do: s.report, weight: func(r reported) int { return len(r.list) }, limit: reportRound}
 	s.assigned = &combiner[string, []server.Placed]{do: s.assignedTo, limit: assignedRound}
 	s.news = &combiner[newsOf, server.AssignedNews]{do: s.assignedNews, limit: assignedRound}

@@ -156,6 +156,14 @@ func (s *Store) ReadPack(ctx context.Context, appID, pack string, to io.Writer) 
 
 // inRepoTx is inTx by the connections for repositories: a release asks for its
 // repository in the middle of a transaction, and must not wait for its own kind.
+//
+// Half of the connections are left to those who read: a pack may be long in coming.
 func (s *Store) inRepoTx(ctx context.Context, fn func(pgx.Tx) error) error {
+	select {
+	case s.repoWrites <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.repoWrites }()
 	return inTx(ctx, s.repos, fn)
 }
