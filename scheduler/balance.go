@@ -101,7 +101,7 @@ func (b *balance) next() (best Move, ok bool) {
 // than the emptiest, others of the type are on it, or there are zones.
 func (b *balance) mayGain(a *balanced, in *Instance, emptiest float64) bool {
 	i, known := b.at[in.Host]
-	if in.OneOff || !known || !b.hosts[i].open() {
+	if in.OneOff || !known || !b.hosts[i].open() || len(a.volumesOf(in)) > 0 { // to move what has a volume is to stop it
 		return false
 	}
 	return b.fill(i, 0)-emptiest >= worthMoving || a.Placement.Spread != "" || countOn(a, in, in.Host) >= 2

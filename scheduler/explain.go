@@ -35,6 +35,7 @@ func askOf(s *State, in *Instance) ask {
 	if in.Release == s.Release {
 		a.arch = s.Arch
 	}
+	s.bind(&a)
 	for _, w := range s.Wants {
 		if w.Type == in.Type {
 			a.cpu, a.memory = w.MilliCPU, w.Memory

@@ -47,7 +47,7 @@ func byOrdinal(l []*Instance) {
 
 // stays says that an instance is of the target, as wanted, where it may be.
 func (p *planner) stays(in *Instance, w Want) bool {
-	return in.Release == p.s.Release && !in.Replace && in.Ordinal <= w.Quantity && !moving(p.odd, in)
+	return in.Release == p.s.Release && !in.Replace && in.Ordinal <= w.Quantity && !moving(&p.s, p.odd, in)
 }
 
 // part leaves one instance on each host and lets the others move.

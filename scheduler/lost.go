@@ -42,10 +42,11 @@ func lost(odd map[string]*Host, in *Instance) bool {
 }
 
 // moving says that an instance is to be replaced because of where it is. One
-// that crashed is not: it is started elsewhere anyway.
-func moving(odd map[string]*Host, in *Instance) bool {
+// that crashed is not: it is started elsewhere anyway. Nor is one whose data
+// stays where it is.
+func moving(s *State, odd map[string]*Host, in *Instance) bool {
 	h := odd[in.Host]
-	if h == nil || h.Lost {
+	if h == nil || h.Lost || s.tied(in) {
 		return false
 	}
 	return in.State == Assigned || in.State == Starting || in.State == Up
@@ -58,6 +59,9 @@ func (p *planner) mendLost(g *group, w Want) {
 	taken := g.names()
 	old := p.missingOld(g, w)
 	for _, in := range g.lost {
+		if p.floats(in) {
+			continue
+		}
 		n := name{in.Release, in.Ordinal}
 		current := in.Release == p.s.Release && in.Ordinal <= w.Quantity
 		wanted := current || in.Release != p.s.Release && old > 0

@@ -28,7 +28,7 @@ func Measure(s State) Progress {
 		if in.Release != s.Release || in.OneOff || in.Ordinal > want[in.Type] || lost(odd, in) {
 			continue
 		}
-		if in.Replace && !moving(odd, in) {
+		if in.Replace && !moving(&s, odd, in) {
 			continue
 		}
 		switch in.State {

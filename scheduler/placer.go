@@ -74,10 +74,22 @@ func (p *placer) pool(a ask) *pool {
 	if pl := p.pools[a]; pl != nil {
 		return pl
 	}
+	p.begin()
+	pl := p.fresh(a)
+	p.pools[a] = pl
+	return pl
+}
+
+// begin makes ready to look at the hosts.
+func (p *placer) begin() {
 	if p.booked == nil {
 		p.filters = filters()
 		p.booked = make([]load, len(p.s.Hosts))
 	}
+}
+
+// fresh is a pool of the hosts as they are booked now.
+func (p *placer) fresh(a ask) *pool {
 	pl := &pool{ask: a, same: p.staying(a), round: -1}
 	group := p.grouping(pl)
 	for i := range p.s.Hosts {
@@ -91,7 +103,6 @@ func (p *placer) pool(a ask) *pool {
 	for _, g := range pl.spread {
 		heap.Init(g)
 	}
-	p.pools[a] = pl
 	return pl
 }
 
@@ -199,6 +210,10 @@ func (p *placer) reason(pl *pool) string {
 		return pl.reason
 	}
 	pl.round = p.round
+	if pl.ask.bound {
+		pl.reason = p.boundReason(pl)
+		return pl.reason
+	}
 	if len(p.s.Hosts) <= fewHosts {
 		pl.reason = noRoom(p.refusals(pl))
 		return pl.reason

@@ -33,6 +33,10 @@ func Plan(s State) Decision {
 	wanted := map[string]bool{}
 	for _, w := range s.Wants {
 		wanted[w.Type] = true
+		if len(s.Volumes[Kind{s.Release, w.Type}]) > 0 {
+			p.planSingle(w)
+			continue
+		}
 		p.planType(w)
 	}
 	for i := range s.Instances {
@@ -59,7 +63,7 @@ func (p *planner) planOnce(in *Instance) {
 
 // assign gives a pending instance a host, or notes why there is none.
 func (p *planner) assign(in *Instance, w Want) {
-	host, reason := p.placer.place(p.ask(in.Release, in, w))
+	host, reason := p.place(p.ask(in.Release, in, w))
 	if host != "" || reason != in.Reason {
 		p.add(Op{Kind: OpPlace, Instance: in.ID, Host: host, Reason: reason})
 	}
@@ -75,6 +79,7 @@ func (p *planner) ask(release string, in *Instance, w Want) ask {
 	if in != nil && (in.OneOff || release != p.s.Release) {
 		a.arch = in.Arch
 	}
+	p.s.bind(&a)
 	return a
 }
 
@@ -83,6 +88,7 @@ type planner struct {
 	s      State
 	odd    map[string]*Host // hosts whose instances are not to stay as they are
 	placer *placer
+	inUse  map[string]string // by volume: name of the instance that has it; see place
 	out    Decision
 }
 
@@ -134,7 +140,7 @@ func (p *planner) replace(in *Instance, w Want, crashes int) {
 
 // start gives the operation; in is as in ask.
 func (p *planner) start(release string, in *Instance, ordinal int, w Want) Op {
-	host, reason := p.placer.place(p.ask(release, in, w))
+	host, reason := p.place(p.ask(release, in, w))
 	return Op{Kind: OpStart, Release: release, Type: w.Type, Ordinal: ordinal,
 		Host: host, Reason: reason, MilliCPU: w.MilliCPU, Memory: w.Memory}
 }

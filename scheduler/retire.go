@@ -16,7 +16,7 @@ func (p *planner) retireOld(g *group, w Want) {
 			// kept for keepOld
 		case p.s.Rolling && !done && in.Release != p.s.Release && !in.Replace:
 			// a restarted old one on its way up
-		case spare < 0 && moving(p.odd, in):
+		case spare < 0 && moving(&p.s, p.odd, in):
 			// it may be up before the one that is started elsewhere
 		default:
 			p.retire(in, w.Routed)
@@ -27,6 +27,9 @@ func (p *planner) retireOld(g *group, w Want) {
 // retire takes an instance one step further out.
 func (p *planner) retire(in *Instance, routed bool) {
 	if lost(p.odd, in) {
+		if p.floats(in) {
+			return
+		}
 		p.add(Op{Kind: OpDrop, Instance: in.ID})
 		return
 	}

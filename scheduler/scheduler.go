@@ -31,6 +31,12 @@ type Host struct {
 	UsedMemory   int64
 	Instances    int
 	Labels       map[string]string
+	// DiskFree and DiskTotal are bytes of the file system that the engine keeps
+	// images, containers and volumes on; a total of 0: nobody knows.
+	DiskFree, DiskTotal int64
+	// Stocked: its agent tells what it has of disk and volumes; one of an
+	// earlier version does not, and keeps no volumes.
+	Stocked bool
 	// Lost: nothing is heard of it. Its instances count as gone.
 	Lost bool
 	// Cordoned: it takes nothing new.
@@ -107,6 +113,8 @@ type State struct {
 	Instances []Instance
 	Hosts     []Host
 	Placement Placement
+	// Volumes are what instances of a kind keep their data on.
+	Volumes map[Kind][]Volume
 	// DrainLimit is how long a draining instance is waited for.
 	DrainLimit time.Duration
 }

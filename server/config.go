@@ -183,6 +183,9 @@ func (p ConfigPatch) describe() string {
 	}
 	add("Set", "config file", setFiles)
 	add("Remove", "config file", removedFiles)
+	if len(p.Mounts) > 0 {
+		parts = append(parts, spellMounts(p.Mounts))
+	}
 	text := strings.Join(parts, "; ")
 	if len(text) > 200 {
 		text = fmt.Sprintf("Change %d config vars", len(p.Vars))
@@ -207,5 +210,5 @@ func (p ConfigPatch) over(earlier ConfigPatch) ConfigPatch {
 	maps.Copy(vars, p.Vars)
 	maps.Copy(files, earlier.Files)
 	maps.Copy(files, p.Files)
-	return ConfigPatch{Vars: vars, Files: files, Expect: p.Expect}
+	return ConfigPatch{Vars: vars, Files: files, Expect: p.Expect, Mounts: p.Mounts}
 }

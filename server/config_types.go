@@ -32,6 +32,8 @@ type ConfigPatch struct {
 	// Expect is the version of the release the change was made from: with
 	// another one current it is refused (409). 0: whichever is current.
 	Expect int `json:"expect,omitempty"`
+	// Mounts are volumes that are attached, or with an empty path detached.
+	Mounts []Mount `json:"mounts,omitempty"`
 }
 
 // plainPatch is how a patch is written: inside a key that no config var can
@@ -57,7 +59,7 @@ func (p *ConfigPatch) UnmarshalJSON(b []byte) error {
 }
 
 // empty says that the patch changes nothing.
-func (p ConfigPatch) empty() bool { return len(p.Vars)+len(p.Files) == 0 }
+func (p ConfigPatch) empty() bool { return len(p.Vars)+len(p.Files)+len(p.Mounts) == 0 }
 
 // ConfigChange is one release's change of config: names, never values.
 type ConfigChange struct {

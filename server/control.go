@@ -52,6 +52,8 @@ type Control struct {
 	configs map[string]*contents // by release: immutable, so kept
 	users   map[string]int       // by release: instances that hosts have of it
 	masks   maskers
+
+	discards discards
 }
 
 // NewControl makes it.
@@ -98,6 +100,7 @@ func (c *Control) assignment(pl Placed) (agent.Assignment, error) {
 			Deadline: bootTimeout(health, pl.Settings, c.cfg.BootTimeout)}
 	}
 	c.masks.note(pl, held, a.Env)
+	a.Mounts = mountsOf(pl)
 	a.Files, err = held.render(pl, a.Env)
 	return a, err
 }

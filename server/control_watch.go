@@ -21,9 +21,13 @@ func (c *Control) Watch(ctx context.Context, host string) <-chan []agent.Assignm
 		defer func() { c.keep(nil, set.list) }()
 		for again := true; ctx.Err() == nil; {
 			retry := c.lookAgain()
-			if err := c.look(ctx, &set, again); err == nil {
+			gone, err := c.discards.of(ctx, c.store, host)
+			if err == nil {
+				err = c.look(ctx, &set, again)
+			}
+			if err == nil {
 				select {
-				case out <- set.assignments():
+				case out <- append(set.assignments(), gone...):
 				case <-ctx.Done():
 					return
 				}

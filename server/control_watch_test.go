@@ -30,6 +30,8 @@ func (s *assignedShelf) Assigned(context.Context, string) ([]Placed, error) {
 	return slices.Clone(s.list), s.err
 }
 
+func (s *assignedShelf) DestroyedVolumes(context.Context) ([]Volume, error) { return nil, nil }
+
 func (s *assignedShelf) AssignedNews(_ context.Context, _ string, known func(string) bool) (news AssignedNews, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

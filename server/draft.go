@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // draft makes the content of a deploy's release from what it is based on. It
@@ -20,7 +21,7 @@ func (p *Pipeline) draft(ctx context.Context, d Draft) (Content, error) {
 			return c, err
 		}
 		c.Description = and("Deploy "+d.Deploy.Commit[:8], s.staged.describe())
-		c.Commit, c.BuildID, c.Image = d.Deploy.Commit, d.Build.ID, d.Build.Image
+		c.Commit, c.BuildID, c.Image, c.Mounts = d.Deploy.Commit, d.Build.ID, d.Build.Image, d.Current.Mounts
 		if s.config, err = c.takeManifest(d.Build.Manifest, s.config, d.Deploy.App); err != nil {
 			return c, err
 		}
@@ -34,6 +35,7 @@ func (p *Pipeline) draft(ctx context.Context, d Draft) (Content, error) {
 		}
 		c.Description = change.over(s.staged).describe()
 		c.copyCode(d.Current)
+		c.Mounts = changeMounts(c.Mounts, change.Mounts)
 	case KindRollback:
 		c.Description = fmt.Sprintf("Rollback to v%d", d.Source.Version)
 		c.copyCode(d.Source)
@@ -47,9 +49,18 @@ func (p *Pipeline) draft(ctx context.Context, d Draft) (Content, error) {
 	if err := checkRendered(s.files, s.config); err != nil {
 		return c, err
 	}
+	if err := checkMounts(c.Mounts, d.Volumes, s.files); err != nil {
+		return c, err
+	}
 	c.Deadline = bootTimeout(c.Processes[webType].Health, d.Settings, p.cfg.BootTimeout) + bootSlack
+	if len(c.Mounts) > 0 { // the old one is drained and stopped before
+		c.Deadline += mountSlack + stopTimeout(d.Settings, mountSlack)
+	}
 	return c, p.sealSettings(d, s, &c)
 }
+
+// mountSlack is how long requests in flight may hold up what has a volume.
+const mountSlack = 30 * time.Second
 
 // drafted is the config of a release that is being made.
 type drafted struct {
@@ -130,5 +141,5 @@ func and(first, second string) string {
 }
 
 func (c *Content) copyCode(from Release) {
-	c.Commit, c.BuildID, c.Image, c.Processes, c.Crons = from.Commit, from.BuildID, from.Image, from.Processes, from.Crons
+	c.Commit, c.BuildID, c.Image, c.Processes, c.Crons, c.Mounts = from.Commit, from.BuildID, from.Image, from.Processes, from.Crons, from.Mounts
 }

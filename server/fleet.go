@@ -35,6 +35,9 @@ type Fleet struct {
 
 	mu    sync.Mutex
 	beats map[string]heard // by host, until they are written
+	// stocks are what hosts have of disk and volumes, until it is written; shelf what was.
+	stocks map[string]agent.Stock
+	shelf  map[string]shelved
 
 	// Below: owned by Run alone.
 	epoch   int64
@@ -61,7 +64,8 @@ func NewFleet(cfg FleetConfig, store FleetStore, control *Control, bell *Bell, l
 	if cfg.Grace == 0 {
 		cfg.Grace = 2 * cfg.Lease // an agent that has lost its connection needs some of it to be back
 	}
-	f := &Fleet{cfg: cfg, store: store, bell: bell, log: log, beats: map[string]heard{}}
+	f := &Fleet{cfg: cfg, store: store, bell: bell, log: log, beats: map[string]heard{},
+		stocks: map[string]agent.Stock{}, shelf: map[string]shelved{}}
 	if control != nil {
 		control.beatTo(f)
 	}
@@ -201,4 +205,5 @@ func (f *Fleet) Beat(hostID string, b agent.Beat) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.beats[hostID] = heard{at: time.Now(), engine: b.Engine}
+	f.stocked(hostID, b.Stock)
 }

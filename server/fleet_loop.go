@@ -43,6 +43,7 @@ func (f *Fleet) round(ctx context.Context) time.Duration {
 	if f.mayJudge() {
 		f.judge(ctx, p)
 	}
+	f.putStock(ctx)
 	if p.Next == 0 {
 		return f.cfg.Flush
 	}

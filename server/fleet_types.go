@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/netip"
 	"time"
+
+	"paas/scheduler/agent"
 )
 
 // Join is a machine that wants to become a host.
@@ -83,6 +85,8 @@ type FleetStore interface {
 	// LoseHosts declares those of the hosts lost that are still silent, if the
 	// leader's lease has that epoch, and gives their names.
 	LoseHosts(ctx context.Context, ids []string, lease time.Duration, epoch int64) ([]string, error)
+	// TakeStock notes what hosts have of disk and volumes, by host id.
+	TakeStock(ctx context.Context, stocks map[string]agent.Stock) error
 }
 
 // LeaseStore keeps who may do what only one may. All times are the database's.

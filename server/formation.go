@@ -67,9 +67,16 @@ func (s *Service) Scale(ctx context.Context, actor Actor, app string, changes []
 	if len(list) == 0 {
 		return nil, &Error{ID: ErrInvalid, Message: "No process types on app. Nothing was changed.", Next: "Deploy first: git push paas main"}
 	}
+	current, err := s.store.Release(ctx, a.ID, a.Current)
+	if err != nil {
+		return nil, err
+	}
 	var said []string
 	for _, c := range changes {
 		f, err := s.apply(list, c)
+		if err == nil {
+			err = checkSingle(current, f)
+		}
 		if err != nil {
 			return nil, err
 		}

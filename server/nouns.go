@@ -113,6 +113,7 @@ type Release struct {
 	Image       Image
 	Processes   map[string]Process
 	Crons       []builder.CronSpec
+	Mounts      []Mount // volumes, by type and path
 	Current     bool
 	CreatedAt   time.Time
 	UpdatedAt   time.Time

@@ -53,6 +53,7 @@ type Store interface {
 	RouterStore
 	LeaseStore
 	ServerStore
+	VolumeStore
 }
 
 // AccountStore keeps people and their tokens.
@@ -171,6 +172,7 @@ type Draft struct {
 	Staged        []StagedRow // changes of config that wait for a release, in order
 	Build         Build       // push
 	Settings      AppSettings
+	Volumes       []Volume
 }
 
 // Content is what a new release holds.
@@ -181,6 +183,7 @@ type Content struct {
 	Image       Image
 	Processes   map[string]Process
 	Crons       []builder.CronSpec
+	Mounts      []Mount
 	Formation   map[string]builder.FormationSpec // of types that are new
 	Config      []byte                           // sealed
 	Files       []byte                           // sealed, or nil
@@ -278,6 +281,8 @@ type HostStore interface {
 	// Report stores what a host saw. The epoch is as for Commit.
 	Report(ctx context.Context, hostID string, epoch int64, s []agent.Status) ([]Transition, error)
 	KeptImages(ctx context.Context) ([]KeptImage, error)
+	// DestroyedVolumes are those whose data hosts are still to delete.
+	DestroyedVolumes(ctx context.Context) ([]Volume, error)
 }
 
 // AssignedNews are the instances that a host is to run or stop, in order.
@@ -298,8 +303,9 @@ type Placed struct {
 	Files    []byte // sealed, of its release, or nil
 	Release  Release
 	Settings AppSettings
-	Run      *Run   // of a one-off
-	RunEnv   []byte // sealed, of a one-off, or nil
+	Run      *Run     // of a one-off
+	RunEnv   []byte   // sealed, of a one-off, or nil
+	Volumes  []Volume // those of its mounts that are there
 	Memory   int64
 	MilliCPU int64
 }

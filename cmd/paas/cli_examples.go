@@ -59,6 +59,9 @@ func examples() map[string]string {
 		"rollback":              "paas rollback\npaas rollback v12",
 		"run":                   "paas run bash\npaas run rails console -a shop\npaas run -x -- make check\npaas run 'echo $GREETING'",
 		"run:detached":          "paas run:detached rake db:seed",
+		"volumes:attach":        "paas volumes:attach uploads /app/data\npaas volumes:attach db /var/lib/data -p worker",
+		"volumes:create":        "paas volumes:create uploads --size 10G\npaas volumes:create db --host host-2",
+		"volumes:destroy":       "paas volumes:destroy uploads --confirm uploads",
 		"why":                   "paas why web.2",
 	}
 }

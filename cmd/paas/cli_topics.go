@@ -17,7 +17,7 @@ func topics() []topic {
 		{"apps", "Apps", []string{"apps", "open", "domains", "links", "maintenance", "access", "invitations", "audit", "events"}},
 		{"deploy", "Deploying", []string{"git", "builds", "deploys", "releases", "rollback", "cancel"}},
 		{"config", "Configuration", []string{"config", "files"}},
-		{"run", "Processes", []string{"ps", "run", "runs", "cron", "local", "formation", "why", "constraints"}},
+		{"run", "Processes", []string{"ps", "run", "runs", "cron", "local", "formation", "why", "constraints", "volumes"}},
 		{"logs", "Logs and metrics", []string{"logs", "metrics", "drains"}},
 		{"account", "Accounts and login", []string{"login", "logout", "join", "auth", "whoami", "keys", "authorizations", "accounts", "dashboard"}},
 		{"server", "The server", []string{"standalone", "agent", "router", "hosts", "routers", "drill", "doctor", "server", "mirror", "registry", "admin", "base-images", "master-key", "sizes"}},

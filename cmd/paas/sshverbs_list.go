@@ -27,6 +27,7 @@ func verbs() map[string]verb {
 		"links:remove": {flags: "incoming"},
 		"metrics":      {flags: "points since until"},
 		"releases":     page, "releases:info": {flags: "shell show-secrets"},
+		"volumes:create": {flags: "driver host size"}, "volumes:attach": {flags: process}, "volumes:destroy": {flags: "confirm"},
 		"run": {flags: runs + " detached"}, "run:detached": {flags: runs}, "run:inside": {flags: runs}, "runs": {flags: "num type"},
 	}
 	for _, plain := range []string{
@@ -37,7 +38,7 @@ func verbs() map[string]verb {
 		"deploys:cancel", "deploys:info", "deploys:output", "domains", "domains:add", "domains:clear", "domains:remove",
 		"drains", "drains:add", "drains:remove", "files", "files:get", "files:unset", "hosts", "hosts:cordon", "hosts:info", "hosts:uncordon", "keys", "keys:remove", "links", "links:add",
 		"maintenance", "maintenance:off", "maintenance:on", "master-key", "master-key:rotate", "ps", "ps:restart", "ps:scale", "ps:stop", "ps:type",
-		"releases:diff", "releases:output", "releases:retry", "rollback", "routers", "routers:add", "routers:info", "routers:remove", "version", "whoami", "why",
+		"releases:diff", "releases:output", "releases:retry", "rollback", "routers", "routers:add", "routers:info", "routers:remove", "version", "volumes", "volumes:detach", "volumes:info", "whoami", "why",
 	} {
 		all[plain] = verb{}
 	}

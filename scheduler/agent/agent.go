@@ -61,6 +61,7 @@ type Agent struct {
 	reporter *reporter
 	shipper  *shipper
 	http     *http.Client
+	stock    stock
 	born     time.Time
 	answer   atomic.Int64 // when the engine last answered, nanoseconds since born; 0: not yet
 
@@ -121,8 +122,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.spawn(func() { a.receive(ctx) })
 	a.spawn(func() { a.measure(ctx) })
 	a.spawn(func() { a.beats(ctx) })
+	a.spawn(func() { a.takeStock(ctx) })
 
-	l := &loop{Agent: a, sets: a.control.Watch(ctx, a.cfg.Host), surveys: make(chan survey, 1), recent: map[string]bool{}}
+	l := &loop{Agent: a, sets: a.control.Watch(ctx, a.cfg.Host), surveys: make(chan survey, 1), recent: map[string]bool{}, gone: map[string]bool{}}
 	l.survey(ctx)
 	tick := time.NewTicker(a.cfg.Survey)
 	defer tick.Stop()

@@ -39,6 +39,12 @@ type Assignment struct {
 	// Limit ends a one-off that runs longer; 0 is no limit.
 	Limit time.Duration
 	Files []File // shown to the process read-only, kept in memory
+	// Mounts are the volumes of the instance; no other process may have one of
+	// them at the same time.
+	Mounts []Mount
+	// Discard, the id of a volume, makes this no instance at all: nobody wants
+	// what the host has of that volume any more.
+	Discard string
 }
 
 // AttachWait is how long an attached one-off waits for its client.

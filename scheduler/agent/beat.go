@@ -11,14 +11,15 @@ import (
 type Beat struct {
 	At     time.Time // by the host's clock, for people; leases go by the database's
 	Engine bool      // the container engine answers
+	Stock  *Stock    // what the host has; nil in most beats
 }
 
 // beats sends them until ctx ends.
 func (a *Agent) beats(ctx context.Context) {
 	tick := time.NewTicker(a.cfg.Heartbeat)
 	defer tick.Stop()
-	for {
-		a.control.Beat(a.cfg.Host, Beat{At: time.Now(), Engine: a.engineAnswers()})
+	for n := 0; ; n++ {
+		a.control.Beat(a.cfg.Host, Beat{At: time.Now(), Engine: a.engineAnswers(), Stock: a.stock.due(n)})
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

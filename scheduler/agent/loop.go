@@ -28,6 +28,7 @@ type loop struct {
 	// recent holds what went away since the present survey began, which may
 	// have seen it still.
 	recent map[string]bool
+	gone   map[string]bool // volumes that are being, or were, deleted
 }
 
 // step takes in one event and does what follows from it. Nothing in here
@@ -69,7 +70,11 @@ func (l *loop) converge(ctx context.Context) {
 		l.begun, l.found = true, nil
 	}
 	wanted := make(map[string]bool, len(l.set))
+	l.discard(ctx)
 	for _, a := range l.set {
+		if a.Discard != "" {
+			continue
+		}
 		wanted[a.ID] = true
 		i := l.instances[a.ID]
 		if i == nil {

@@ -19,7 +19,7 @@ type done struct{}
 // others than it knows.
 func (s *term) beat(w http.ResponseWriter, r *http.Request, host string) {
 	var b hostBeat
-	err := read(w, r, maxJoin, &b)
+	err := read(w, r, maxBeat, &b)
 	if err == nil {
 		s.control.Beat(host, b.Beat)
 	}

@@ -24,6 +24,7 @@ import (
 const (
 	maxSet     = 256 << 20 // bytes of one set of assignments: files of 1 MB for each of some hundred instances
 	maxBody    = 8 << 20   // of any other message
+	maxBeat    = 256 << 10 // of a sign of life, with what the host has
 	maxJoin    = 16 << 10  // of a message of somebody unknown
 	bodyLimit  = 20 * time.Second
 	quietLimit = 15 * time.Second // silence after which a stream is taken for dead

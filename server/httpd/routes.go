@@ -78,6 +78,7 @@ func (s *Server) appRoutes(r chi.Router) {
 	s.drainRoutes(r)
 	s.cronRoutes(r)
 	s.placementRoutes(r)
+	s.volumeRoutes(r)
 }
 
 // Route is one thing that the API answers: "GET" "/apps/{app}/releases".

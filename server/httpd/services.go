@@ -37,6 +37,7 @@ type Services interface {
 	Placements
 	DrillOfHosts
 	Rebalances
+	Volumes
 }
 
 // Accounts knows people.

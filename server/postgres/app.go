@@ -149,6 +149,11 @@ func (s *Store) DeleteApp(ctx context.Context, id, actor string) error {
 		if err != nil {
 			return err
 		}
+		volumes, err := destroyVolumes(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		hosts = append(hosts, volumes...)
 		for _, sql := range []string{
 			`delete from instances where app_id = $1`,
 			`delete from runs where app_id = $1`,

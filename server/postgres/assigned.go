@@ -113,6 +113,9 @@ func (s *Store) placed(ctx context.Context, which string, ids []string) ([]serve
 	if err == nil {
 		err = s.addReleases(ctx, list)
 	}
+	if err == nil {
+		err = s.addVolumes(ctx, list)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -174,9 +177,9 @@ func (s *Store) releases(ctx context.Context, q querier, ids map[string]bool) (m
 	}
 	list, err := many(ctx, q, func(row pgx.CollectableRow) (h held, err error) {
 		r := &h.release
-		err = row.Scan(&r.ID, &r.Version, &h.config, &h.files, &r.Image, &r.Processes, &r.Commit)
+		err = row.Scan(&r.ID, &r.Version, &h.config, &h.files, &r.Image, &r.Processes, &r.Mounts, &r.Commit)
 		return h, err
-	}, `select id::text, version, config, files, image, processes, commit from releases where id = any($1::uuid[])`, missing)
+	}, `select id::text, version, config, files, image, processes, mounts, commit from releases where id = any($1::uuid[])`, missing)
 	s.heldMu.Lock()
 	defer s.heldMu.Unlock()
 	for _, h := range list {

@@ -15,7 +15,8 @@ import (
 // joined and was not heard of yet takes nothing, like one that settles.
 const hostColumns = `select h.id::text, h.name, h.arch, h.milli_cpu - h.kept_cpu, h.memory - h.kept_memory,
 	coalesce(u.milli_cpu, 0)::bigint, coalesce(u.memory, 0)::bigint, coalesce(u.n, 0)::int,
-	h.labels, h.state = 'lost', h.cordoned, h.draining, h.steady_at > now() or h.seen_at = '-infinity'`
+	h.labels, h.state = 'lost', h.cordoned, h.draining, h.steady_at > now() or h.seen_at = '-infinity',
+	h.disk_free, h.disk_total, h.stocked_at is not null`
 
 const hostTables = `from hosts h `
 
@@ -25,7 +26,7 @@ func hostEntries(ctx context.Context, q querier, ids []string) ([]server.HostEnt
 	scan := func(row pgx.CollectableRow) (e server.HostEntry, err error) {
 		h := &e.Host
 		err = row.Scan(&h.ID, &h.Name, &h.Arch, &h.MilliCPU, &h.Memory, &h.UsedMilliCPU, &h.UsedMemory, &h.Instances,
-			&h.Labels, &h.Lost, &h.Cordoned, &h.Draining, &h.Settling, &e.Settled)
+			&h.Labels, &h.Lost, &h.Cordoned, &h.Draining, &h.Settling, &h.DiskFree, &h.DiskTotal, &h.Stocked, &e.Settled)
 		return e, err
 	}
 	// The fraction keeps whoever waits that long from being early.

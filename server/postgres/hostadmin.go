@@ -179,6 +179,10 @@ func (s *Store) RemoveHost(ctx context.Context, ident, actor string, force bool)
 			return &server.Error{ID: server.ErrConflict, Message: fmt.Sprintf("Host %s has %d dynos. Nothing was changed.", h.Name, h.Instances),
 				Next: fmt.Sprintf("Move them away first: paas hosts:drain %s, or leave them behind: paas hosts:remove %s --force", h.Name, h.Name)}
 		}
+		loss, err := volumesOn(ctx, tx, h, force)
+		if err != nil {
+			return err
+		}
 		if err := s.clearHost(ctx, tx, h); err != nil {
 			return err
 		}
@@ -188,7 +192,7 @@ func (s *Store) RemoveHost(ctx context.Context, ident, actor string, force bool)
 			}
 			return fmt.Errorf("remove host %s: %w", h.Name, err)
 		}
-		return cmp.Or(event(ctx, tx, "", "", actor, "host.removed", h.Name), notify(ctx, tx, server.HostTopic(h.ID)))
+		return cmp.Or(event(ctx, tx, "", "", actor, "host.removed", h.Name+loss), notify(ctx, tx, server.HostTopic(h.ID)))
 	})
 }
 

@@ -12,12 +12,12 @@ import (
 
 const releaseQuery = `select r.id, r.app_id, p.name, r.version, r.status, r.description, r.reason, r.user_id, a.email,
 	coalesce(r.build_id::text, ''), r.commit,
-	coalesce((select subject from deploys where build_id = r.build_id limit 1), ''), coalesce(r.image, '{}'), r.processes, r.crons, r.id = p.current_release, r.created_at, r.updated_at
+	coalesce((select subject from deploys where build_id = r.build_id limit 1), ''), coalesce(r.image, '{}'), r.processes, r.crons, r.mounts, r.id = p.current_release, r.created_at, r.updated_at
 	from releases r join apps p on p.id = r.app_id join accounts a on a.id = r.user_id `
 
 func scanRelease(row pgx.CollectableRow) (r server.Release, err error) {
 	err = row.Scan(&r.ID, &r.AppID, &r.App, &r.Version, &r.Status, &r.Description, &r.Reason, &r.UserID, &r.User,
-		&r.BuildID, &r.Commit, &r.Subject, &r.Image, &r.Processes, &r.Crons, &r.Current, &r.CreatedAt, &r.UpdatedAt)
+		&r.BuildID, &r.Commit, &r.Subject, &r.Image, &r.Processes, &r.Crons, &r.Mounts, &r.Current, &r.CreatedAt, &r.UpdatedAt)
 	return r, err
 }
 

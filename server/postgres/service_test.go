@@ -106,12 +106,12 @@ func guards() map[string]guard {
 	for need, names := range map[guard][]string{
 		needsView: {"App", "Allowed", "Watch", "AppSummary", "AppErrors", "Formation", "Instances", "Instance", "Releases", "Release", "ReleaseOutput",
 			"Builds", "Build", "Deploys", "Deploy", "DeploySteps", "DeployOutput", "Follow", "Events", "Logs", "Collaborators", "Collaborator",
-			"Domains", "Domain", "Links", "Drains", "Drain", "Crons", "Cron", "CronHistory", "Runs", "Run", "AwaitRun", "Metrics", "Overview", "Activity", "Placement", "Why"},
+			"Domains", "Domain", "Links", "Drains", "Drain", "Crons", "Cron", "CronHistory", "Runs", "Run", "AwaitRun", "Metrics", "Overview", "Activity", "Placement", "Why", "Volumes", "Volume"},
 		needsMore: {"AddCollaborator", "UpdateCollaborator", "RemoveCollaborator", "Invitations", "RevokeInvitation", "Audit",
 			"ChangeApp", "TransferApp", "DestroyApp", "SuspendCron", "RunCron", "Retry", "Rollback", "Cancel",
 			"AddDomain", "RemoveDomain", "ClearDomains", "AddLink", "RemoveLink", "AddDrain", "RemoveDrain", "Scale", "Restart", "Diff",
 			"Config", "TypeConfig", "ConfigSheet", "RehearseConfig", "SetConfig", "ChangeConfig", "History", "Files", "File", "Staged", "StageConfig", "Unstage", "ApplyStaged",
-			"Repository", "Open", "StartRun", "SetPlacement"},
+			"Repository", "Open", "StartRun", "SetPlacement", "CreateVolume", "AttachVolume", "DetachVolume", "DestroyVolume"},
 		needsFound: {"StopDyno"}, // of a one-off deploy, of others operate
 		needsRead:  {"Apps", "Sparks", "AppList", "Hosts", "Host", "Routers", "Router"},
 		needsWrite: {"CreateApp"},

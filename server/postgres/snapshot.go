@@ -71,6 +71,7 @@ func (s *Store) snapshots(ctx context.Context, tx pgx.Tx, ids []string) ([]serve
 	rd := snapshotRows{releases: map[string]server.Release{}, rolling: map[string]string{}}
 	var placed []instanceRow
 	var domains, links [][2]string
+	var volumes []server.Volume
 	b := &pgx.Batch{}
 	queueMany(b, &rd.apps, scanSnapshotApp, appColumns+`, p.placement`+appTables+`where p.id = any($1::uuid[]) order by p.id`, ids)
 	var releases []server.Release
@@ -82,6 +83,7 @@ func (s *Store) snapshots(ctx context.Context, tx pgx.Tx, ids []string) ([]serve
 	queueMany(b, &placed, scanInstanceRow, instanceRowQuery, ids)
 	queueMany(b, &domains, scanPair, `select app_id::text, hostname from domains where app_id = any($1::uuid[]) order by hostname`, ids)
 	queueMany(b, &links, scanPair, `select app_id::text, target_id::text from links where app_id = any($1::uuid[]) order by target_id`, ids)
+	queueMany(b, &volumes, scanVolume, volumeQuery+`where v.app_id = any($1::uuid[]) and v.destroyed_at is null`, ids)
 	if err := tx.SendBatch(ctx, b).Close(); err != nil {
 		return nil, err
 	}
@@ -102,6 +104,7 @@ func (s *Store) snapshots(ctx context.Context, tx pgx.Tx, ids []string) ([]serve
 	}
 	s.wants(byID, rd.formations)
 	fillInstances(byID, placed)
+	fillVolumes(byID, volumes, placed)
 	for _, d := range domains {
 		if snap := byID[d[0]]; snap != nil {
 			snap.Domains = append(snap.Domains, d[1])
@@ -160,6 +163,9 @@ func (s *Store) wants(byID map[string]*server.Snapshot, list []formed) {
 		if _, ok := snap.Target.Processes[f.typ]; !ok || f.typ == builder.ReleaseType {
 			continue // a type the target does not have, or does not keep running
 		}
+		if snap.Target.Mounted(f.typ) {
+			f.n = min(f.n, 1) // also where a rollback brings a volume back
+		}
 		z := s.size(f.size)
 		snap.Formed[f.typ] = f.n
 		snap.State.Wants = append(snap.State.Wants, scheduler.Want{Type: f.typ, Quantity: f.n,
@@ -181,17 +187,18 @@ type instanceRow struct {
 	scheduler.Instance
 	app, addr string
 	version   int
+	mounts    string // of its release, as JSON; "[]": none
 }
 
 const instanceRowQuery = `select i.app_id::text, i.id::text, i.release_id::text, i.type, i.ordinal, coalesce(i.host_id::text, ''), i.state, i.replace, i.reason,
 	i.crashes, coalesce(i.up_at, '-infinity'), i.updated_at, i.milli_cpu, i.memory, i.addr, i.one_off,
-	coalesce(r.image->>'arch', ''), r.version from instances i join releases r on r.id = i.release_id
+	coalesce(r.image->>'arch', ''), r.version, r.mounts::text from instances i join releases r on r.id = i.release_id
 	where i.app_id = any($1::uuid[]) order by i.created_at`
 
 func scanInstanceRow(row pgx.CollectableRow) (in instanceRow, err error) {
 	var up infTime
 	err = row.Scan(&in.app, &in.ID, &in.Release, &in.Type, &in.Ordinal, &in.Host, &in.State, &in.Replace, &in.Reason,
-		&in.Crashes, &up, &in.Since, &in.MilliCPU, &in.Memory, &in.addr, &in.OneOff, &in.Arch, &in.version)
+		&in.Crashes, &up, &in.Since, &in.MilliCPU, &in.Memory, &in.addr, &in.OneOff, &in.Arch, &in.version, &in.mounts)
 	in.UpAt = up.Time
 	return in, err
 }

@@ -186,6 +186,9 @@ func (s *Store) loadDraft(ctx context.Context, tx pgx.Tx, d server.Deploy) (serv
 	if err != nil {
 		return dr, err
 	}
+	if dr.Volumes, err = many(ctx, tx, scanVolume, volumeQuery+`where v.app_id = $1 and v.destroyed_at is null`, d.AppID); err != nil {
+		return dr, err
+	}
 	if dr.Staged, err = many(ctx, tx, scanStaged, stagedQuery, d.AppID); err != nil {
 		return dr, err
 	}
@@ -223,9 +226,12 @@ func (s *Store) insertRelease(ctx context.Context, tx pgx.Tx, dr server.Draft, c
 	if c.Crons == nil {
 		c.Crons = []builder.CronSpec{}
 	}
-	_, err := tx.Exec(ctx, `insert into releases (id, app_id, version, description, user_id, build_id, commit, image, processes, config, crons, files)
-		values ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8, $9, $10, $11, $12)`,
-		dr.ReleaseID, d.AppID, dr.Version, c.Description, d.UserID, c.BuildID, c.Commit, image, c.Processes, c.Config, c.Crons, c.Files)
+	if c.Mounts == nil {
+		c.Mounts = []server.Mount{}
+	}
+	_, err := tx.Exec(ctx, `insert into releases (id, app_id, version, description, user_id, build_id, commit, image, processes, config, crons, files, mounts)
+		values ($1, $2, $3, $4, $5, nullif($6, '')::uuid, $7, $8, $9, $10, $11, $12, $13)`,
+		dr.ReleaseID, d.AppID, dr.Version, c.Description, d.UserID, c.BuildID, c.Commit, image, c.Processes, c.Config, c.Crons, c.Files, c.Mounts)
 	if err != nil {
 		return fmt.Errorf("write release v%d: %w", dr.Version, err)
 	}

@@ -67,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"ends":      accessCmds(p)["ends"],
 			"exits":     terminalCmds(p)["exits"],
 			"ssh":       terminalCmds(p)["ssh"],
+			"disks":     func(ts *testscript.TestScript, _ bool, args []string) { cmdDisks(ts, args) },
 			"stranger":  func(ts *testscript.TestScript, _ bool, args []string) { cmdStranger(ts, p, args) },
 		},
 	})

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,6 +22,7 @@ import (
 //	size           the size of its terminal, now and when it changes, until its input ends
 //	shell          its input a line at a time; ends by SIGHUP, not by SIGTERM
 //	file P         the content of a file
+//	note P TEXT    adds a line to a file, and shows all of it
 //	spoil P        why a file cannot be written
 //	reach ADDR…    which TCP addresses let themselves be connected to, a line each
 //	lookup NAME    the address of a name
@@ -35,7 +37,7 @@ func tools() map[string]func(Process, context.Context) int {
 	return map[string]func(Process, context.Context) int{
 		"cat": Process.cat, "sum": Process.sum, "head": Process.head, "both": Process.both, "size": Process.size, "shell": Process.shell,
 		"file": Process.file, "spoil": Process.spoil, "hold": Process.hold, "brood": Process.brood, "wrap": Process.wrap, "leave": Process.leave,
-		"reach": Process.reach, "lookup": Process.lookup,
+		"note": Process.note, "reach": Process.reach, "lookup": Process.lookup,
 	}
 }
 
@@ -60,6 +62,19 @@ func (p Process) head(context.Context) int {
 	n, _ := strconv.Atoi(p.Args[1])
 	_, _ = io.CopyN(p.Out, p.In, int64(n))
 	return 0
+}
+
+func (p Process) note(ctx context.Context) int {
+	f, err := os.OpenFile(p.Args[1], os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err == nil {
+		_, err = fmt.Fprintln(f, p.Args[2])
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		fmt.Fprintln(p.Out, err)
+		return 1
+	}
+	return p.file(ctx)
 }
 
 func (p Process) both(context.Context) int {

@@ -28,8 +28,9 @@ type spec struct {
 	config   *container.Config
 	host     *container.HostConfig
 	network  *network.NetworkingConfig
-	attach   bool // create only
-	once     bool // must not run twice
+	attach   bool          // create only
+	once     bool          // must not run twice
+	fresh    []agent.Mount // volumes in which nobody has put anything
 }
 
 func newSpec(cluster string, a agent.Assignment) (*spec, error) {
@@ -40,6 +41,9 @@ func newSpec(cluster string, a agent.Assignment) (*spec, error) {
 		return nil, lasting("image %q is not named by its digest", a.Image)
 	}
 	if err := checkFiles(a.Files); err != nil {
+		return nil, err
+	}
+	if err := checkMounts(a.Mounts); err != nil {
 		return nil, err
 	}
 	env, err := environ(a.Env)

@@ -8,6 +8,7 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/mount"
 
 	"paas/scheduler/agent"
 )
@@ -35,7 +36,7 @@ func (r *Runtime) Start(ctx context.Context, a agent.Assignment) (agent.Containe
 	if err := r.fitCPUs(ctx, s); err != nil {
 		return agent.Container{}, err
 	}
-	if s.host.Mounts, err = r.files.write(a); err != nil {
+	if err := r.mount(ctx, s, a); err != nil {
 		return agent.Container{}, err
 	}
 	c, err = r.launchOn(ctx, s, a)
@@ -49,6 +50,17 @@ func (r *Runtime) Start(ctx context.Context, a agent.Assignment) (agent.Containe
 		err = errors.Join(err, r.files.remove(a.ID))
 	}
 	return c, err
+}
+
+// mount brings the volumes and the config files of an instance.
+func (r *Runtime) mount(ctx context.Context, s *spec, a agent.Assignment) (err error) {
+	var volumes []mount.Mount
+	if s.fresh, volumes, err = r.ensureVolumes(ctx, a); err != nil {
+		return err
+	}
+	files, err := r.files.write(a)
+	s.host.Mounts = append(volumes, files...)
+	return err
 }
 
 // fitCPUs lowers a limit that is more than the machine has, which the engine
@@ -151,7 +163,10 @@ func (r *Runtime) attempt(ctx context.Context, s *spec) (agent.Container, error)
 		c, _, err := r.inspect(ctx, id)
 		return c, err
 	}
-	c, err := r.run(ctx, id)
+	var c agent.Container
+	if err = r.own(ctx, id, s.fresh); err == nil {
+		c, err = r.run(ctx, id)
+	}
 	if err == nil || r.mayRun(s, err) {
 		return c, err
 	}

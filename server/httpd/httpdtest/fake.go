@@ -57,6 +57,7 @@ type app struct {
 	deploys   []server.Deploy
 	lines     []server.LogLine
 	placement scheduler.Placement
+	volumes   []server.Volume
 }
 
 // New makes a platform with three accounts, a host and no app.

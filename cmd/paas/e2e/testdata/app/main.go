@@ -37,6 +37,9 @@ func main() {
 	if os.Getenv("BROKEN") != "" {
 		log.Fatal("BROKEN is set")
 	}
+	if path := os.Getenv("ALONE"); path != "" {
+		holdAlone(path)
+	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	srv := &http.Server{Addr: ":" + os.Getenv("PORT"), Handler: handler(v, *mode)}
@@ -62,6 +65,10 @@ func handler(v, mode string) http.Handler {
 		if path, ok := strings.CutPrefix(r.URL.Path, "/file"); ok {
 			b, err := os.ReadFile(path)
 			fmt.Fprintf(w, "%s%v", b, err)
+			return
+		}
+		if path, ok := strings.CutPrefix(r.URL.Path, "/note"); ok {
+			fmt.Fprint(w, note(path, v))
 			return
 		}
 		if status, ok := strings.CutPrefix(r.URL.Path, "/status/"); ok {

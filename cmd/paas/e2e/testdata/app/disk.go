@@ -1,0 +1,34 @@
+package main
+
+import (
+	"log"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// note adds a word to those in a file, unless it is there, and gives them all.
+func note(path, word string) string {
+	b, err := os.ReadFile(path)
+	words := strings.Fields(string(b))
+	if os.IsNotExist(err) || err == nil && !slices.Contains(words, word) {
+		words = append(words, word)
+		err = os.WriteFile(path, []byte(strings.Join(words, " ")), 0o600)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return strings.Join(words, " ")
+}
+
+// holdAlone locks a file for as long as the process lives; it must not be locked.
+func holdAlone(path string) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err == nil {
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
+		log.Fatalf("not alone: %v", err)
+	}
+}

@@ -1,0 +1,121 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// Mount is a volume of an instance. The host makes it when it is first needed.
+type Mount struct {
+	Volume string // id, unique for ever: names come from it, never from what people type
+	Name   string // for messages
+	Path   string // absolute and clean
+	Driver string // of the engine; empty: the engine keeps the data on this host
+	// Made says that the data is on this host: a volume that is not there then
+	// was lost, and an empty one must not take its place.
+	Made bool
+}
+
+// Stock is what a host has besides instances.
+type Stock struct {
+	DiskFree, DiskTotal int64 // bytes of the file system under the engine; a total of 0: not known
+	Volumes             []VolumeStock
+}
+
+// VolumeStock is a volume of this cluster that is on the host.
+type VolumeStock struct {
+	ID   string
+	Used int64 // bytes; below 0: not known
+}
+
+// Keeper is a Runtime that keeps volumes.
+type Keeper interface {
+	// Stock says what there is. It may take as long as reading all directories
+	// of the volumes does, up to a bound.
+	Stock(ctx context.Context) (Stock, error)
+	// Discard deletes a volume with its data; one that is not there is no error.
+	// It fails while a container has it.
+	Discard(ctx context.Context, volume string) error
+}
+
+const (
+	stockEvery = 15 * time.Second
+	stockLimit = 10 * time.Second // one call of Keeper.Stock
+	stockBeats = 10               // a beat of so many tells the stock: beats may get lost
+)
+
+// stock is what was found last.
+type stock struct {
+	newest atomic.Pointer[Stock]
+	told   atomic.Pointer[Stock]
+}
+
+// due is what the n-th beat tells: what is new at once, and now and then what
+// is known.
+func (s *stock) due(n int) *Stock {
+	newest := s.newest.Load()
+	if s.told.Swap(newest) == newest && n%stockBeats != 0 {
+		return nil
+	}
+	return newest
+}
+
+// takeStock looks at what the host has, until ctx ends.
+func (a *Agent) takeStock(ctx context.Context) {
+	k, ok := a.rt.(Keeper)
+	if !ok {
+		return
+	}
+	for down := false; ; {
+		limited, cancel := context.WithTimeout(ctx, stockLimit)
+		s, err := k.Stock(limited)
+		cancel()
+		if err == nil {
+			a.stock.newest.Store(&s)
+		}
+		if failed := err != nil; failed != down && ctx.Err() == nil {
+			if down = failed; failed {
+				a.log.Warn("cannot look at disk and volumes; trying on", "err", err)
+			}
+		}
+		wait := stockEvery
+		if down {
+			wait = time.Second
+		}
+		if sleep(ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+// discard deletes the volumes that the newest set wants gone, in the background,
+// each by one goroutine at a time.
+func (l *loop) discard(ctx context.Context) {
+	k, ok := l.rt.(Keeper)
+	for _, a := range l.set {
+		if a.Discard == "" || !ok || l.gone[a.Discard] {
+			continue
+		}
+		id := a.Discard
+		l.gone[id] = true
+		l.spawn(func() {
+			for pause := retryFirst; ; pause = min(2*pause, retryLast) {
+				err := k.Discard(ctx, id)
+				if err == nil || ctx.Err() != nil {
+					return
+				}
+				if !errors.Is(err, ErrVolumeBusy) {
+					l.log.Warn("cannot delete a destroyed volume; trying on", "volume", id, "err", err)
+				}
+				if sleep(ctx, pause) != nil {
+					return
+				}
+			}
+		})
+	}
+}
+
+// ErrVolumeBusy says that a container still has a volume.
+var ErrVolumeBusy = errors.New("a container still has the volume")
