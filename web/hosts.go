@@ -52,6 +52,7 @@ type hostsData struct {
 	Made  *server.HostInvitation // for this one answer
 
 	Routers []server.RouterRow
+	Servers []server.ServerEntry // told when there are several, to admins
 }
 
 const (
@@ -68,6 +69,11 @@ func (s *Server) showHosts(v *visit, data hostsData) error {
 	}
 	if data.Routers, err = s.svc.Routers(v.ctx(), v.actor()); err != nil {
 		return err
+	}
+	if v.actor().Admin {
+		if data.Servers, err = s.svc.ServerList(v.ctx(), v.actor()); err != nil {
+			return err
+		}
 	}
 	data.Brief = len(list) > hostsInFull
 	for _, h := range list {

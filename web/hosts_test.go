@@ -20,10 +20,15 @@ type hostFake struct {
 	refuse error
 
 	routers []server.RouterRow
+	servers []server.ServerEntry
 }
 
 func (f *hostFake) Routers(context.Context, server.Actor) ([]server.RouterRow, error) {
 	return f.routers, nil
+}
+
+func (f *hostFake) ServerList(context.Context, server.Actor) ([]server.ServerEntry, error) {
+	return f.servers, nil
 }
 
 func (f *hostFake) Hosts(context.Context, server.Actor) ([]server.HostRow, error) {
@@ -235,4 +240,23 @@ func TestRoutersPart(t *testing.T) {
 	}
 	body := b.page("/hosts", "built-in", "●</span> ready", "[::]:8080", "newest", "edge-1: has not said", "◑</span> behind", "older", "✕</span> lost", "1 min ago", "never", "paas routers</code>")
 	inert(t, body)
+}
+
+// Several control planes are on the page of hosts, for admins; one is not told.
+func TestServersPart(t *testing.T) {
+	f := newHosts()
+	b := newBrowser(t, f)
+	f.servers = []server.ServerEntry{{ID: "s1", Name: "s1", Addr: "s1.example.com:8443", Leads: true, Started: time.Now()}}
+	absent := func() {
+		t.Helper()
+		if strings.Contains(b.page("/hosts"), `id="servers"`) {
+			t.Error("the servers are told")
+		}
+	}
+	f.account.Admin = true
+	absent()
+	f.servers = append(f.servers, server.ServerEntry{ID: "s2", Name: "s2"}, server.ServerEntry{ID: "s3", Name: hostile, Addr: hostile, Silent: time.Minute})
+	inert(t, b.page("/hosts", "s1.example.com:8443", "●</span> leads", "●</span> follows", "✕</span> silent", "1 min ago", "paas servers</code>"))
+	f.account.Admin = false
+	absent()
 }

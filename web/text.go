@@ -107,7 +107,7 @@ type look struct{ Class, Shape, Word string }
 func stateOf(state any) look {
 	word := fmt.Sprint(state)
 	switch word {
-	case "live", "done", "succeeded", "up", "running", "healthy", "ready":
+	case "live", "done", "succeeded", "up", "running", "healthy", "ready", server.ServerLeads, server.ServerFollows:
 		return look{"good", "●", word}
 	case "failed", "crashed", "error", "down", "lost", "silent":
 		return look{"bad", "✕", word}

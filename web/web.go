@@ -53,6 +53,7 @@ type Services interface {
 	HostNames
 	Hosts
 	Routers
+	Servers
 	Places
 	Sharing
 	Owning

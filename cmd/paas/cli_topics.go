@@ -20,7 +20,7 @@ func topics() []topic {
 		{"run", "Processes", []string{"ps", "run", "runs", "cron", "local", "formation", "why", "constraints", "volumes"}},
 		{"logs", "Logs and metrics", []string{"logs", "metrics", "drains"}},
 		{"account", "Accounts and login", []string{"login", "logout", "join", "auth", "whoami", "keys", "authorizations", "accounts", "dashboard"}},
-		{"server", "The server", []string{"standalone", "agent", "router", "hosts", "routers", "drill", "doctor", "server", "mirror", "registry", "admin", "base-images", "master-key", "sizes"}},
+		{"server", "The server", []string{"standalone", "agent", "router", "hosts", "routers", "servers", "drill", "doctor", "server", "mirror", "registry", "admin", "base-images", "master-key", "sizes"}},
 		{"other", "Other", nil},
 	}
 }

@@ -101,7 +101,7 @@ func (c *cli) commands() []*cobra.Command {
 		c.loginCommands(), c.accountCommands(), c.keyCommands(), c.appCommands(), c.configCommands(), c.psCommands(),
 		c.logCommands(), c.releaseCommands(), c.deployCommands(), c.otherCommands(), c.runCommands(), c.accessCommands(), c.adminCommands(),
 		c.drainCommands(), c.cronCommands(), c.fileCommands(), c.localCommands(), c.gitCommands(), c.metricsCommands(), c.dashboardCommands(),
-		c.hostCommands(), c.routerCommands(), c.constraintCommands(), {c.whyCommand(), c.drillCommand(), c.rebalanceCommand(), c.upgradeCommand()}, c.volumeCommands(),
+		c.hostCommands(), c.routerCommands(), c.constraintCommands(), {c.serversCommand(), c.whyCommand(), c.drillCommand(), c.rebalanceCommand(), c.upgradeCommand()}, c.volumeCommands(),
 	} {
 		all = append(all, group...)
 	}

@@ -38,7 +38,7 @@ func verbs() map[string]verb {
 		"deploys:cancel", "deploys:info", "deploys:output", "domains", "domains:add", "domains:clear", "domains:remove",
 		"drains", "drains:add", "drains:remove", "files", "files:get", "files:unset", "hosts", "hosts:cordon", "hosts:info", "hosts:uncordon", "keys", "keys:remove", "links", "links:add",
 		"maintenance", "maintenance:off", "maintenance:on", "master-key", "master-key:rotate", "ps", "ps:restart", "ps:scale", "ps:stop", "ps:type",
-		"releases:diff", "releases:output", "releases:retry", "rollback", "routers", "routers:add", "routers:info", "routers:remove", "version", "volumes", "volumes:detach", "volumes:info", "whoami", "why",
+		"releases:diff", "releases:output", "releases:retry", "rollback", "routers", "routers:add", "routers:info", "routers:remove", "servers", "version", "volumes", "volumes:detach", "volumes:info", "whoami", "why",
 	} {
 		all[plain] = verb{}
 	}
@@ -73,6 +73,7 @@ func refusedFlags() map[string][]string {
 		"drill":           {"socket"},
 		"dashboard":       {"socket"},
 		"ps:copy":         {"output"}, // what is copied goes to stdout
+		"servers":         {"socket"},
 	}
 	for _, name := range []string{"", ":add", ":cordon", ":drain", ":info", ":keep", ":label", ":rebalance", ":remove", ":uncordon", ":upgrade"} {
 		all["hosts"+name] = []string{"socket"}

@@ -24,6 +24,7 @@ func (s *Server) routerRoutes(r chi.Router) {
 	r.Post("/routers", s.quick(s.addRouter))
 	r.Get("/routers/{router}", s.quick(s.router))
 	r.Delete("/routers/{router}", s.quick(s.removeRouter))
+	r.Get("/servers", s.quick(s.servers))
 }
 
 func (s *Server) routers(w http.ResponseWriter, r *http.Request) error {

@@ -2,6 +2,7 @@ package httpd
 
 import (
 	"testing"
+	"time"
 
 	"paas/server"
 	"paas/server/api"
@@ -34,4 +35,14 @@ func TestRouters(t *testing.T) {
 	admin("DELETE", "/routers/built-in", "", 409)
 	admin("DELETE", "/routers/edge-1", "", 200)
 	r.want(r.do("GET", "/routers/edge-1", ""), 404)
+}
+
+func TestServers(t *testing.T) {
+	r := start(t)
+	r.want(r.do("GET", "/servers", ""), 403)
+	r.fake.SetServers(server.ServerEntry{ID: "1", Name: "s1", Addr: "s1:8443", Leads: true}, server.ServerEntry{ID: "2", Name: "s2"}, server.ServerEntry{ID: "3", Name: "s3", Silent: time.Minute})
+	list := decodeAs[[]api.Server](t, r.want(r.as(httpdtest.AdminToken, "GET", "/servers", ""), 200))
+	if len(list) != 3 || list[0].State != "leads" || list[0].Address != "s1:8443" || list[1].State != "follows" || list[2].State != "silent" || time.Since(list[2].SeenAt) < 50*time.Second {
+		t.Errorf("%+v", list)
+	}
 }

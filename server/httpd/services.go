@@ -34,6 +34,7 @@ type Services interface {
 	Figures
 	Hosts
 	Routers
+	Servers
 	Placements
 	DrillOfHosts
 	Rebalances

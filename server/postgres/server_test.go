@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"testing"
+	"time"
 
 	"paas/server"
 )
@@ -20,4 +21,22 @@ func TestServerUnderATakenID(t *testing.T) {
 	}
 	w.must(w.LeaveServer(w.ctx, first.ID))
 	w.must(w.BeatServer(w.ctx, copied))
+}
+
+// Admins see which servers there are, and which one leads.
+func TestServerList(t *testing.T) {
+	h := newHouse(t)
+	for _, e := range []server.ServerEntry{{ID: "one", Name: "a", Addr: "a:8443"}, {ID: "two", Name: "b"}} {
+		h.must(h.BeatServer(h.ctx, e))
+	}
+	if _, err := h.TakeLease(h.ctx, server.LeaderLease, "two", time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.svc.ServerList(h.ctx, h.person("bob@example.com")); !server.IsID(err, server.ErrForbidden) {
+		t.Errorf("who is no admin: %v", err)
+	}
+	list, err := h.svc.ServerList(h.ctx, h.svc.Operator())
+	if err != nil || len(list) != 2 || list[0].Addr != "a:8443" || list[0].State() != server.ServerFollows || list[1].State() != server.ServerLeads || list[1].Started.IsZero() {
+		t.Errorf("%+v %v", list, err)
+	}
 }

@@ -45,6 +45,7 @@ type Fake struct {
 	links    []server.Link
 	moved    int // calls of Rebalance that moved or waited
 	routers  []server.RouterRow
+	servers  []server.ServerEntry
 }
 
 type app struct {
@@ -67,7 +68,7 @@ func New() *Fake {
 		a := f.account(email, secret == AdminToken)
 		f.tokens[secret] = a.ID
 	}
-	f.hosts, f.routers = firstHosts(), firstRouters()
+	f.hosts, f.routers, f.servers = firstHosts(), firstRouters(), firstServers()
 	return f
 }
 
