@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"paas/server"
 )
@@ -21,9 +20,11 @@ func (r *Repos) ready(ctx context.Context, appID string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	mu := r.lock(appID)
-	mu.Lock()
-	defer mu.Unlock()
+	unlock, err := r.locks.take(ctx, appID)
+	if err != nil {
+		return "", fmt.Errorf("open the repository of app %s: %w", appID, err)
+	}
+	defer unlock()
 	const tries = 3 // another server may join packs while they are read
 	for range tries {
 		if err = r.update(ctx, appID, path); !server.IsID(err, server.ErrNotFound) {
@@ -42,13 +43,16 @@ func (r *Repos) update(ctx context.Context, appID, path string) error {
 	have := r.version(appID)
 	st, err := r.store.Repo(ctx, appID, have)
 	if server.IsID(err, server.ErrNotFound) {
-		err = r.adopt(ctx, appID, path)
+		err = r.tryAdopt(ctx, appID, path)
 		if errors.Is(err, errNoRoom) {
 			return nil // it is read from here, as it always was
 		}
 		if err == nil || errors.Is(err, server.ErrStale) {
 			st, err = r.store.Repo(ctx, appID, 0)
 		}
+	}
+	if err == nil {
+		r.setRoom(appID, true)
 	}
 	if err != nil || st.Version == have {
 		return err
@@ -200,30 +204,9 @@ func (r *Repos) adopt(ctx context.Context, appID, path string) error {
 	return r.store.BeginRepo(ctx, appID, strings.TrimSpace(strings.TrimPrefix(string(head), "ref: ")), c)
 }
 
-var errNoRoom = errors.New("the disk has not the room to keep the repository in the database as well")
-
-// room says whether a repository may be stored: the database is often on the
-// same disk, and writes it to its log first.
-func (r *Repos) room(path string, packs []server.RepoPack) error {
-	const spare = 1 << 30
-	need := int64(0)
-	for _, p := range packs {
-		need += 3 * p.Size
-	}
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(path, &st); err != nil || need < spare/64 || int64(st.Bavail)*st.Bsize > need+spare { //nolint:gosec // bytes of a disk
-		return err
-	}
-	r.log.Error("ALARM: a repository is on this disk alone: there is not the room to keep it in the database as well. Pushes to its app are refused until there is",
-		"repository", path, "needs_mb", (need+spare)>>20, "free_mb", int64(st.Bavail)*st.Bsize>>20) //nolint:gosec // as above
-	return errNoRoom
-}
-
-// joined stores what a repack has made of packs.
+// joined stores what a repack has made of packs. Others use the repository
+// meanwhile: a pack is minutes on its way when it is large.
 func (r *Repos) joined(ctx context.Context, appID, path string, before []string) error {
-	mu := r.lock(appID)
-	mu.Lock()
-	defer mu.Unlock()
 	st, err := r.store.Repo(ctx, appID, 0)
 	if err != nil {
 		return err
@@ -236,13 +219,8 @@ func (r *Repos) joined(ctx context.Context, appID, path string, before []string)
 		return slices.ContainsFunc(packs, func(p server.RepoPack) bool { return p.Name == name })
 	})}
 	c.Packs = slices.DeleteFunc(packs, func(p server.RepoPack) bool { return slices.Contains(st.Packs, p.Name) })
-	version, err := r.store.ChangeRepo(ctx, appID, c)
-	if err != nil {
-		r.forget(appID)
-		return err
-	}
-	r.reached(appID, version)
-	return nil
+	_, err = r.store.ChangeRepo(ctx, appID, c)
+	return err
 }
 
 // tidy stores the repositories that only this disk has, and removes copies of
@@ -342,4 +320,13 @@ func (r *Repos) setRepacking(appID string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.repacking = appID
+}
+
+// endRepacking makes the next use look at everything: until now nothing was
+// removed here, and what had just been joined may have been fetched again.
+func (r *Repos) endRepacking(appID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.repacking = ""
+	delete(r.at, appID)
 }

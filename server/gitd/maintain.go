@@ -71,17 +71,18 @@ func (r *Repos) packs(path string) int {
 // of the packs it joins, reachable or not: what a queued deploy needs and no
 // branch holds yet is never lost.
 func (r *Repos) repack(ctx context.Context, appID string) error {
-	path, err := r.repo(appID)
+	ctx, cancel := context.WithTimeout(ctx, repackTimeout)
+	defer cancel()
+	// What another server has joined goes first: it is not to be stored again.
+	path, err := r.ready(ctx, appID)
 	if err != nil {
 		return err
 	}
-	if r.packs(path) < r.opts.RepackAt { // asked for twice
+	if r.packs(path) < r.opts.RepackAt || r.onlyHere(appID) { // asked for twice, or not stored
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, repackTimeout)
-	defer cancel()
 	r.setRepacking(appID)
-	defer r.setRepacking("")
+	defer r.endRepacking(appID)
 	if path, err = r.ready(ctx, appID); err != nil {
 		return err
 	}

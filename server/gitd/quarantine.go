@@ -112,9 +112,12 @@ func (in *incoming) keep(ctx context.Context, commit string) error {
 	if err != nil {
 		return fmt.Errorf("store the pack: %w", err)
 	}
-	mu := in.repos.lock(in.appID)
-	mu.Lock()
-	defer mu.Unlock()
+	unlock, err := in.repos.locks.take(ctx, in.appID)
+	if err != nil {
+		in.repos.forget(in.appID)
+		return fmt.Errorf("store the pack: %w", err)
+	}
+	defer unlock()
 	if err := errors.Join(in.migrate(), markPushed(in.repo, commit)); err != nil {
 		in.repos.forget(in.appID)
 		return err

@@ -119,9 +119,11 @@ func (r *Repos) follow(ctx context.Context, appID, ref, old, commit string) erro
 		return err
 	}
 	// In this process nobody else moves it meanwhile.
-	mu := r.lock(appID)
-	mu.Lock()
-	defer mu.Unlock()
+	unlock, err := r.locks.take(ctx, appID)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	at, err := r.follows(ctx, repo, ref, old, commit)
 	if err != nil || at == commit {
 		return err

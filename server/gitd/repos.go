@@ -55,12 +55,13 @@ type Repos struct {
 	log   *slog.Logger
 	opts  Options
 
-	locks  [64]sync.Mutex // by app, for what git itself does not lock
-	crowds chan string    // apps whose repository holds too many packs
+	locks  locks
+	crowds chan string // apps whose repository holds too many packs
 
 	mu        sync.Mutex
-	at        map[string]int64 // by app, the version that the copy has
-	repacking string           // the app whose packs are being joined
+	at        map[string]int64     // by app, the version that the copy has
+	noRoom    map[string]time.Time // by app, when there was not the room to store it
+	repacking string               // the app whose packs are being joined
 }
 
 var _ server.Repos = (*Repos)(nil)
@@ -84,7 +85,8 @@ func NewRepos(dir string, store server.RepoStore, opts Options) (*Repos, error) 
 	if err != nil {
 		return nil, err
 	}
-	r := &Repos{dir: dir, store: store, at: map[string]int64{}, git: g, log: opts.Log, opts: opts, crowds: make(chan string, 1024)}
+	r := &Repos{dir: dir, store: store, at: map[string]int64{}, noRoom: map[string]time.Time{}, locks: locks{byApp: map[string]*appLock{}},
+		git: g, log: opts.Log, opts: opts, crowds: make(chan string, 1024)}
 	if err := r.sweep(started); err != nil {
 		return nil, err
 	}
@@ -196,25 +198,30 @@ func (r *Repos) Destroy(appID string) error {
 	return nil
 }
 
-// Size is the bytes of all packs.
+// Size is the bytes of all packs; of those on this disk as long as the
+// repository is not stored.
 func (r *Repos) Size(ctx context.Context, appID string) (int64, error) {
 	if _, err := r.path(appID); err != nil {
 		return 0, err
 	}
 	st, err := r.store.Repo(ctx, appID, 0)
+	if server.IsID(err, server.ErrNotFound) {
+		if path, none := r.repo(appID); none == nil {
+			return sizeHere(path)
+		}
+	}
 	if err != nil {
 		return 0, fmt.Errorf("size of the repository of app %s: %w", appID, err)
 	}
 	return st.Bytes, nil
 }
 
-// lock is the app's own mutex, shared with few others.
-func (r *Repos) lock(appID string) *sync.Mutex {
-	var h uint32 = 2166136261
-	for i := range len(appID) {
-		h = (h ^ uint32(appID[i])) * 16777619
+func sizeHere(path string) (bytes int64, err error) {
+	packs, err := packFiles(filepath.Join(path, "objects", "pack"))
+	for _, p := range packs {
+		bytes += p.Size
 	}
-	return &r.locks[h%uint32(len(r.locks))]
+	return bytes, err
 }
 
 func writeSynced(path, text string) error {

@@ -185,6 +185,9 @@ func (ss *session) git(ctx context.Context, guard *guardConn, by Identity, verb,
 	if err == nil {
 		repo, err = ss.s.repos.ready(ctx, appID)
 	}
+	if err == nil && write {
+		err = ss.s.repos.takes(appID)
+	}
 	if err != nil {
 		return errors.Join(err, refuse(ss.out, plain(err)))
 	}

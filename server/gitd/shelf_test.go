@@ -21,6 +21,8 @@ type shelf struct {
 	apps  map[string]bool
 	repos map[string]*kept
 	fail  error // of the next change, before it is made
+
+	onChange func(server.RepoChange) // before a change is made; others go on meanwhile
 }
 
 type kept struct {
@@ -87,6 +89,12 @@ func (m *shelf) BeginRepo(ctx context.Context, appID, head string, c server.Repo
 }
 
 func (m *shelf) ChangeRepo(_ context.Context, appID string, c server.RepoChange) (int64, error) {
+	m.mu.Lock()
+	hook := m.onChange
+	m.mu.Unlock()
+	if hook != nil {
+		hook(c)
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.fail; err != nil {
