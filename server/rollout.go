@@ -21,10 +21,16 @@ type rollout struct {
 	d    Deploy
 	out  io.Writer
 	said map[string]string // by instance, what was last said of it
+	full time.Time         // when all of it was first seen to serve
 }
 
+// formerLimit is how long the end of a push waits, once the new release serves,
+// until the old one serves no more.
+const formerLimit = 5 * time.Second
+
 // look reads the present state: done when all wanted instances of the release
-// are up and every router serves them, an error when it cannot come to that.
+// are up and every router serves them and nothing older, an error when it cannot
+// come to that.
 func (r *rollout) look(ctx context.Context) (done bool, err error) {
 	snap, err := r.p.store.Snapshot(ctx, r.d.AppID)
 	if err != nil {
@@ -36,7 +42,7 @@ func (r *rollout) look(ctx context.Context) (done bool, err error) {
 		return false, r.crashed(ctx, pr.Crashed[0])
 	}
 	if pr.Up >= pr.Want && r.serving(snap) {
-		return true, nil
+		return r.alone(snap, time.Now()), nil
 	}
 	if time.Now().After(r.d.DeadlineAt) {
 		return false, r.overdue(ctx, snap, pr)
@@ -55,6 +61,20 @@ func (r *rollout) serving(snap Snapshot) bool {
 		}
 	}
 	return true
+}
+
+// alone says that no router sends requests to older releases any more: who has
+// pushed may expect that the next request is answered by what was pushed.
+func (r *rollout) alone(snap Snapshot, now time.Time) bool {
+	if r.full.IsZero() {
+		r.full = now
+	}
+	if now.Sub(r.full) >= formerLimit {
+		return true
+	}
+	return !slices.ContainsFunc(snap.State.Instances, func(in scheduler.Instance) bool {
+		return in.Type == webType && !in.OneOff && in.Release != snap.State.Release && !r.p.traffic.Left(in.ID)
+	})
 }
 
 func (r *rollout) tell(snap Snapshot) {

@@ -336,6 +336,15 @@ func (t *Traffic) Serving(targetID string) bool {
 	return ok && s.last == stillIn && t.acked(s.first)
 }
 
+// Left says that no router chooses the target any more; some may have requests
+// in flight to it.
+func (t *Traffic) Left(targetID string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s, ok := t.seen[targetID]
+	return !ok || s.last != stillIn && t.acked(s.last+1)
+}
+
 // Keep drops the routes of apps that are not among ids.
 func (t *Traffic) Keep(ids []string) {
 	keep := make(map[string]bool, len(ids))
