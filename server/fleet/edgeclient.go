@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"paas/router"
@@ -31,7 +30,7 @@ type EdgeClient struct {
 	life  string  // of this process
 	tally *router.Tally
 	lines lineQueue
-	held  atomic.Int64 // requests for the dashboard that wait for a connection
+	ways  ways // of requests for the dashboard
 
 	beatDue chan struct{}
 

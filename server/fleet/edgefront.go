@@ -31,13 +31,12 @@ func (e *EdgeClient) Front() http.Handler {
 		},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e.held.Add(1) > maxHeld {
-			e.held.Add(-1)
-			answerAway(w, "Too many requests wait for the control plane. Nothing was changed; try again in a moment.")
+		if !e.ways.enter() {
+			answerAway(w, "Too many requests are on their way to the control plane. Nothing was changed; try again in a moment.")
 			return
 		}
+		defer e.ways.leave()
 		c := e.door(r.Context())
-		e.held.Add(-1)
 		if c == nil {
 			answerAway(w, "The control plane does not answer. Nothing was changed; apps are served. Try again in a moment.")
 			return
@@ -57,6 +56,9 @@ func (e *EdgeClient) door(ctx context.Context) net.Conn {
 	defer cancel()
 	for ctx.Err() == nil {
 		for _, to := range e.c.candidates(e.c.connections().to) {
+			if !e.ways.pace(ctx) {
+				return nil
+			}
 			c, err := openDoor(ctx, e.c.tls.Clone(), to, DoorDashboard)
 			if err == nil {
 				return c

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"sync/atomic"
 	"time"
 
 	"paas/server"
@@ -16,8 +15,6 @@ const (
 	// holdLimit is how long a request waits while nobody leads.
 	holdLimit = 10 * time.Second
 	holdPause = 100 * time.Millisecond
-	// maxHeld is how many wait so at once.
-	maxHeld = 1000
 )
 
 // Forward gives requests to the server that leads: what concerns hosts is in
@@ -28,14 +25,14 @@ type Forward struct {
 	epoch func() int64
 	log   *slog.Logger
 	proxy *httputil.ReverseProxy
-	held  atomic.Int64
+	ways  map[string]*ways // by door
 }
 
 type connKey struct{}
 
 // NewForward makes it; epoch is not 0 while this server leads.
 func NewForward(peers *Peers, list *server.Servers, epoch func() int64, log *slog.Logger) *Forward {
-	f := &Forward{peers: peers, list: list, epoch: epoch, log: log}
+	f := &Forward{peers: peers, list: list, epoch: epoch, log: log, ways: map[string]*ways{DoorAPI: {}, DoorOperator: {}, DoorDashboard: {}}}
 	f.proxy = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", "leader", r.In.Host
@@ -61,18 +58,18 @@ func NewForward(peers *Peers, list *server.Servers, epoch func() int64, log *slo
 // Handler serves with local while this server leads, else at the server that
 // does, through a door of it.
 func (f *Forward) Handler(door string, local http.Handler) http.Handler {
+	way := f.ways[door]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f.epoch() != 0 {
 			local.ServeHTTP(w, r)
 			return
 		}
-		if f.held.Add(1) > maxHeld {
-			f.held.Add(-1)
-			answerAway(w, "Too many requests wait for a server that leads. Nothing was changed; try again in a moment.")
+		if !way.enter() {
+			answerAway(w, "Too many requests are on their way to the server that leads. Nothing was changed; try again in a moment.")
 			return
 		}
+		defer way.leave()
 		c := f.find(r.Context(), door)
-		f.held.Add(-1)
 		switch {
 		case c != nil:
 			// Closed in any case: the transport may not have come so far as to use it.
@@ -93,6 +90,9 @@ func (f *Forward) find(ctx context.Context, door string) net.Conn {
 	defer cancel()
 	for f.epoch() == 0 {
 		if e, ok := f.list.Leader(); ok && e.ID != f.list.Self() {
+			if !f.ways[door].pace(ctx) {
+				return nil
+			}
 			c, err := f.peers.Dial(ctx, e.Addr, door)
 			if err == nil {
 				return c
