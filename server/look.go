@@ -163,9 +163,9 @@ func (r *Reconciler) commit(ctx context.Context, epoch int64, plans []AppPlan, f
 		switch {
 		case err != nil:
 			failed[p.AppID] = true
-			r.book.doubt(p.Ops)
+			r.unmade(p)
 		case slices.Contains(stale, p.AppID):
-			r.book.doubt(p.Ops)
+			r.unmade(p)
 		default:
 			r.say(p.AppID)
 			// What starts says so, and everything else the notice of the commit;
@@ -178,6 +178,13 @@ func (r *Reconciler) commit(ctx context.Context, epoch int64, plans []AppPlan, f
 		r.warn(ctx, "commit plan", plans[0].AppID, err)
 	}
 	return stale
+}
+
+// unmade forgets what a plan promised and was to say: the next one is made from
+// what is so then.
+func (r *Reconciler) unmade(p AppPlan) {
+	r.book.doubt(p.Ops)
+	delete(r.toSay, p.AppID)
 }
 
 func startsOnly(ops []scheduler.Op) bool {
