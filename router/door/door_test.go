@@ -303,3 +303,22 @@ func FuzzQuestion(f *testing.F) {
 		}
 	})
 }
+
+// However much an app asks, its door answers so many questions a second.
+func TestQuestionsHaveAPace(t *testing.T) {
+	var p pace
+	now := time.Now()
+	began := now
+	for range 10 * maxAnswered {
+		now = now.Add(p.next(now))
+	}
+	if took := now.Sub(began); took != 9*answerTime {
+		t.Errorf("%d questions are taken within %s", 10*maxAnswered, took)
+	}
+	now = now.Add(answerTime)
+	for i := range maxAnswered {
+		if rest := p.next(now); rest != 0 {
+			t.Fatalf("after a while without any, question %d waits for %s", i, rest)
+		}
+	}
+}

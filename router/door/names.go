@@ -23,6 +23,11 @@ const (
 	maxQuery   = 1232 // bytes
 	maxAsked   = 32   // questions of one network that the machine's resolver works on
 	askedLimit = 3 * time.Second
+
+	// A network's instances get maxAnswered answers in each answerTime; what they
+	// ask beyond waits in the socket, where the kernel drops what is too much.
+	maxAnswered = 100
+	answerTime  = 100 * time.Millisecond
 )
 
 // names answers the questions of one network's instances for names that end in
@@ -54,7 +59,9 @@ func (s *names) run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { _ = s.conn.Close() })
 	defer stop()
 	buf := make([]byte, maxQuery)
+	var p pace
 	for ctx.Err() == nil {
+		p.rest(ctx, p.next(time.Now()))
 		n, from, err := s.conn.ReadFrom(buf)
 		if errors.Is(err, net.ErrClosed) {
 			return
@@ -81,6 +88,38 @@ func (s *names) run(ctx context.Context) {
 			m.RCode = dnsmessage.RCodeServerFailure
 			s.send(m, from)
 		}
+	}
+}
+
+// pace keeps one app's questions from taking the time of the process, which has
+// more to do than answer them.
+type pace struct {
+	began time.Time // of this answerTime
+	taken int
+}
+
+// next counts one question and says how long to rest before it.
+func (p *pace) next(now time.Time) time.Duration {
+	left := answerTime - now.Sub(p.began)
+	if left <= 0 {
+		p.began, p.taken = now, 0
+	}
+	if p.taken++; p.taken <= maxAnswered {
+		return 0
+	}
+	p.began, p.taken = now.Add(left), 1
+	return left
+}
+
+func (*pace) rest(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 
