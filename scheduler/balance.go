@@ -25,20 +25,21 @@ const (
 // hosts are evenly full, at most so many, those first that help most. Each
 // goes where a plan would put it that starts it anew, so to mark it for replacement is to
 // move it there. Every move makes the whole more even: plans come to an end.
-// Apps that are not at rest are left alone.
-func Balance(states []State, hosts []Host, most int) []Move {
+// Apps that are not at rest are left alone. It begins with the app at first; cut
+// says that it was enough for one plan before all were looked at.
+func Balance(states []State, hosts []Host, first, most int) (moves []Move, cut bool) {
 	b := &balance{hosts: slices.Clone(hosts), at: map[string]int{}}
 	for i := range b.hosts {
 		b.at[b.hosts[i].ID] = i
 	}
-	for i := range states {
+	for n := range states {
+		i := (first + n) % len(states)
 		if states[i].atRest() {
 			st := states[i]
 			st.Instances = slices.Clone(st.Instances)
 			b.apps = append(b.apps, balanced{index: i, State: st})
 		}
 	}
-	var moves []Move
 	for len(moves) < most && b.tried < mostTried {
 		m, ok := b.next()
 		if !ok {
@@ -46,7 +47,7 @@ func Balance(states []State, hosts []Host, most int) []Move {
 		}
 		moves = append(moves, m)
 	}
-	return moves
+	return moves, b.tried >= mostTried
 }
 
 // atRest says that nothing of an app is on its way.

@@ -66,7 +66,7 @@ func TestBalance(t *testing.T) {
 		if c.change != nil {
 			c.change(hosts, states)
 		}
-		moves := Balance(states, hosts, 100)
+		moves, _ := Balance(states, hosts, 0, 100)
 		if got := said(moves); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
@@ -78,10 +78,10 @@ func TestBalance(t *testing.T) {
 	}
 	hosts := grid(3)
 	one := []State{put(hosts, "a", "h1", "h1", "h1", "h1", "h1", "h1")}
-	if got := Balance(one, hosts, 2); len(got) != 2 {
+	if got, cut := Balance(one, hosts, 0, 2); len(got) != 2 || cut {
 		t.Errorf("bounded: %v", got)
 	}
-	if got := Balance(one, hosts, 1); got[0].Why != "6 web dynos are on host-1, 0 on host-2" || hosts[0].UsedMemory != 600 || one[0].Instances[0].Host != "h1" {
+	if got, _ := Balance(one, hosts, 0, 1); got[0].Why != "6 web dynos are on host-1, 0 on host-2" || hosts[0].UsedMemory != 600 || one[0].Instances[0].Host != "h1" {
 		t.Errorf("%+v; hosts %+v", got, hosts)
 	}
 }
@@ -108,7 +108,7 @@ func TestBalanceSettles(t *testing.T) {
 			if step > 100 {
 				t.Fatalf("seed %d does not settle", seed)
 			}
-			moves := Balance(states, hosts, 1)
+			moves, _ := Balance(states, hosts, 0, 1)
 			if len(moves) == 0 {
 				break
 			}
@@ -141,5 +141,25 @@ func follow(t *testing.T, seed uint64, states []State, hosts []Host, m Move) {
 		case m.To:
 			hosts[i].UsedMemory += 100
 		}
+	}
+}
+
+// When so many cannot move that a plan ends before the others are looked at, it
+// says so, and one that begins elsewhere finds them.
+func TestBalanceIsCut(t *testing.T) {
+	hosts := grid(2)
+	hosts[0].Memory, hosts[1].Memory = 1_000_000, 1_000_000
+	var states []State
+	for i := range mostTried {
+		s := put(hosts, fmt.Sprint("stuck", i), "h1")
+		s.Placement.Constraints = []Constraint{{Label: "zone", Value: "a"}}
+		states = append(states, s)
+	}
+	states = append(states, put(hosts, "free", "h1", "h1"))
+	if moves, cut := Balance(states, hosts, 0, 1); len(moves) > 0 || !cut {
+		t.Errorf("from the first: %v, cut %v", moves, cut)
+	}
+	if moves, _ := Balance(states, hosts, mostTried, 1); said(moves) != "free1:h1>h2" {
+		t.Errorf("from the last: %v", moves)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -35,7 +36,8 @@ type Moved struct {
 type Rebalanced struct {
 	Moves    []Moved // still to do; the first Begun of them are begun
 	Begun    int
-	Underway int // dynos that are on their way in or out, whoever has asked for it
+	Cut      bool // there is more than is looked at in one go; the next look begins elsewhere
+	Underway int  // dynos that are on their way in or out, whoever has asked for it
 }
 
 // RebalanceOrder says what may move.
@@ -102,7 +104,12 @@ func (s *Service) findMoves(ctx context.Context, only string) (out Rebalanced, e
 			states[i].Release = "" // it stays where it is
 		}
 	}
-	for _, m := range scheduler.Balance(states, hosts, movesPlanned) {
+	moves, cut := scheduler.Balance(states, hosts, 0, movesPlanned)
+	if cut && len(moves) == 0 { // none of the first ones can move, but others may
+		moves, cut = scheduler.Balance(states, hosts, rand.IntN(len(states)), movesPlanned)
+	}
+	out.Cut = cut
+	for _, m := range moves {
 		snap := snaps[m.State]
 		out.Moves = append(out.Moves, Moved{AppID: snap.App.ID, App: snap.App.Name, Instance: m.Instance, Name: snap.Names[m.Instance],
 			From: hostNameOf(hosts, m.From), To: hostNameOf(hosts, m.To), Why: m.Why})

@@ -47,6 +47,10 @@ func (s *session) rebalance(app string, dry, asJSON bool, patience time.Duration
 		if plan.Underway > 0 {
 			s.warn(fmt.Sprintf("Dynos on their way in or out: %d. Their apps are looked at when that is done.", plan.Underway))
 		}
+		if plan.Cut {
+			s.say("There is nothing to move among the dynos that were looked at. There are more: run it again.")
+			return nil
+		}
 		s.say("There is nothing to move.")
 		return nil
 	}
@@ -80,6 +84,9 @@ func (s *session) doMoves(app string, patience time.Duration) error {
 			began = time.Now()
 		}
 		switch {
+		case len(r.Moves) == 0 && r.Underway == 0 && r.Cut:
+			fmt.Fprintf(s.err, "Done: %d moved. Not all dynos were looked at: run it again.\n", done)
+			return nil
 		case len(r.Moves) == 0 && r.Underway == 0:
 			fmt.Fprintf(s.err, "Done: %d moved. The load is even.\n", done)
 			return nil

@@ -12,6 +12,7 @@ type Rebalanced struct {
 	Moves    []Move `json:"moves"` // still to do; the first Begun of them are begun
 	Begun    int    `json:"begun"`
 	Underway int    `json:"underway"` // dynos on their way in or out
+	Cut      bool   `json:"cut"`      // there are more dynos than one look takes in: the next one looks at others
 }
 
 // Move is a dyno that would be better on another host.

@@ -22,7 +22,7 @@ func (s *Server) rebalance(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, r, http.StatusOK, api.Rebalanced{Begun: out.Begun, Underway: out.Underway,
+	return reply(w, r, http.StatusOK, api.Rebalanced{Begun: out.Begun, Underway: out.Underway, Cut: out.Cut,
 		Moves: convert(out.Moves, func(m server.Moved) api.Move {
 			return api.Move{App: m.App, Dyno: m.Name, From: m.From, To: m.To, Why: m.Why}
 		})})
