@@ -28,6 +28,7 @@ type drillWatchStore interface {
 
 const (
 	drillLook = 100 * time.Millisecond // figures are as exact as that
+	drillRest = time.Second            // between two looks once all is measured, and two writes of how many requests came
 	drillIdle = 5 * time.Second        // until it is asked for though nothing rang
 )
 
@@ -65,27 +66,44 @@ func (w *Drills) Run(ctx context.Context) error {
 func (w *Drills) watch(ctx context.Context, d Drill) {
 	w.log.Warn("drill: a host is treated as if it had died", "host", d.Host, "until", d.Until, "actor", d.Actor)
 	m := newDrillMeter(d, w.traffic, w.meter)
+	n := drillNote{store: w.store, id: d.ID}
 	for ctx.Err() == nil {
 		changed, err := w.look(ctx, m)
-		switch {
-		case err != nil && ctx.Err() == nil:
+		if err != nil && ctx.Err() == nil {
 			w.log.Warn("measure a drill; trying on", "host", d.Host, "err", err)
-		case changed:
-			err = w.store.NoteDrill(ctx, d.ID, m.report)
 		}
+		n.due = n.due || changed
 		now, gone := w.store.RunningDrill(ctx)
-		if gone == nil && (now == nil || now.ID != d.ID) {
-			break // it was ended
+		over := gone == nil && (now == nil || now.ID != d.ID) // it was ended
+		ending := !over && gone == nil && err == nil && now.Ended(time.Now())
+		n.write(ctx, m.report, over || ending)
+		if over || ending && w.store.EndDrill(ctx, d.ID, "paas") == nil {
+			break
 		}
-		if gone == nil && err == nil && now.Ended(time.Now()) {
-			if err := w.store.EndDrill(ctx, d.ID, "paas"); err == nil {
-				break
-			}
-		}
-		wait(ctx, drillLook)
+		wait(ctx, m.pause())
 	}
 	w.log.Info("drill is over; the host is listened to again", "host", d.Host,
 		"lost", m.report.Lost, "out", m.report.Out, "elsewhere", m.report.Elsewhere)
+}
+
+// drillNote writes what one drill has measured: each new figure of a host's loss
+// at once, the number of requests once a second, and the whole at its end.
+type drillNote struct {
+	store DrillStore
+	id    string
+	due   bool // something is not written yet
+	last  [3]time.Duration
+	at    time.Time
+}
+
+func (n *drillNote) write(ctx context.Context, r DrillReport, end bool) {
+	figures := [3]time.Duration{r.Lost, r.Out, r.Elsewhere}
+	if !n.due || !end && figures == n.last && time.Since(n.at) < drillRest {
+		return
+	}
+	if n.store.NoteDrill(ctx, n.id, r) == nil { // otherwise with the next look
+		n.due, n.last, n.at = false, figures, time.Now()
+	}
 }
 
 func (w *Drills) look(ctx context.Context, m *drillMeter) (changed bool, err error) {
@@ -125,6 +143,15 @@ func newDrillMeter(d Drill, t *Traffic, meter *Meter) *drillMeter {
 		m.counts[a.ID] = m.total(a.ID)
 	}
 	return m
+}
+
+// pause is the time until the next look: when everything is up elsewhere, what is
+// left is to count requests.
+func (m *drillMeter) pause() time.Duration {
+	if m.report.Elsewhere > 0 && len(m.away) == 0 {
+		return drillRest
+	}
+	return drillLook
 }
 
 func (m *drillMeter) apps() []string {
