@@ -28,12 +28,12 @@ func (pl Placement) Allows(labels map[string]string) bool {
 
 // askOf is what an instance needs: of a formation what the formation says now.
 func askOf(s *State, in *Instance) ask {
-	a := ask{release: in.Release, typ: in.Type, arch: in.Arch, cpu: in.MilliCPU, memory: in.Memory, once: in.OneOff}
+	a := ask{release: in.Release, typ: in.Type, arch: in.Arch, image: in.Image, cpu: in.MilliCPU, memory: in.Memory, once: in.OneOff}
 	if in.OneOff {
 		return a
 	}
 	if in.Release == s.Release {
-		a.arch = s.Arch
+		a.arch, a.image = s.Arch, s.Image
 	}
 	s.bind(&a)
 	for _, w := range s.Wants {
@@ -55,9 +55,11 @@ func (p *placer) forget(pl *pool, in *Instance) {
 		if p.s.Hosts[i].ID == in.Host {
 			p.booked[i].cpu -= in.MilliCPU
 			p.booked[i].memory -= in.Memory
+			p.booked[i].n--
 		}
 	}
-	if pl.same[in.Host] > 0 && p.counts(in, p.s.quantity(in.Type)) {
-		pl.same[in.Host]--
+	if s := pl.on(in.Host); s.same > 0 && p.counts(in, p.s.quantity(in.Type)) {
+		s.same--
+		pl.has[in.Host] = s
 	}
 }

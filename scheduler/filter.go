@@ -10,8 +10,9 @@ type ask struct {
 	release string
 	typ     string
 	arch    string
-	cpu     int64 // milli
-	memory  int64 // bytes
+	image   string // digest
+	cpu     int64  // milli
+	memory  int64  // bytes
 	// once: it is no part of a formation, so nothing of it is spread.
 	once bool
 	// bound: it has a volume, whose data is on the host home; that is empty
@@ -22,7 +23,10 @@ type ask struct {
 }
 
 // load is what instances reserve of a host.
-type load struct{ cpu, memory int64 }
+type load struct {
+	cpu, memory int64
+	n           int // instances
+}
 
 // candidate is a host as one ask finds it.
 type candidate struct {
@@ -138,7 +142,24 @@ func capacityFilters() []filter {
 		},
 		many: "with too little CPU free",
 	}
-	return []filter{memory, cpu}
+	return []filter{memory, cpu, portFilter()}
+}
+
+// MaxInstances is how many instances a host takes. Each may be published on a
+// port of the host, which are 12,000, and an agent that seeks a free one among
+// them must find it within a few tries.
+const MaxInstances = 10_000
+
+// portFilter counts every instance: which of them are published is not the
+// planner's to know, and no host has that many others.
+func portFilter() filter {
+	return filter{
+		refuses: func(c *candidate, _ *ask, _ *Placement) bool { return c.used.n >= MaxInstances },
+		why: func(c *candidate, _ *ask, _ *Placement) string {
+			return fmt.Sprintf("has %d instances, and ports for no more", c.used.n)
+		},
+		many: "without a free port",
+	}
 }
 
 // cpus is milli-CPU as people read them: "0.05".

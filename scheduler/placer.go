@@ -19,8 +19,8 @@ type placer struct {
 // that was the best and got worse is found out when it comes up.
 type pool struct {
 	ask    ask
-	same   map[string]int // by host id: instances of the type that stay there
-	spread []*spreadGroup // one for each value of the label to spread over
+	has    map[string]holding // by host id
+	spread []*spreadGroup     // one for each value of the label to spread over
 	// reason is why no host took it, as of round.
 	reason string
 	round  int
@@ -35,8 +35,8 @@ type spreadGroup struct {
 
 // entry is a host with its rank as it was when it was last looked at.
 type entry struct {
-	host int // index in s.Hosts
-	same int
+	host int32 // index in s.Hosts; a plan has hosts by the thousand, and sorts these
+	holding
 	fill float64
 }
 
@@ -59,12 +59,13 @@ func (p *placer) place(a ask) (host, reason string) {
 	if best == nil {
 		return "", p.reason(pl)
 	}
-	i := best.entries[0].host
+	i := int(best.entries[0].host)
 	p.booked[i].cpu += a.cpu
 	p.booked[i].memory += a.memory
+	p.booked[i].n++
 	p.round++
 	id := p.s.Hosts[i].ID
-	pl.same[id]++
+	pl.book(id)
 	best.count++
 	return id, ""
 }
@@ -90,14 +91,14 @@ func (p *placer) begin() {
 
 // fresh is a pool of the hosts as they are booked now.
 func (p *placer) fresh(a ask) *pool {
-	pl := &pool{ask: a, same: p.staying(a), round: -1}
+	pl := &pool{ask: a, has: p.holdings(a), round: -1}
 	group := p.grouping(pl)
 	for i := range p.s.Hosts {
 		g := group(i)
-		same := pl.on(p.s.Hosts[i].ID)
-		g.count += same
+		on := pl.on(p.s.Hosts[i].ID)
+		g.count += int(on.same)
 		if p.refuser(pl, i) < 0 {
-			g.entries = append(g.entries, entry{host: i, same: same, fill: p.fill(i)})
+			g.entries = append(g.entries, entry{host: int32(i), holding: on, fill: p.fill(i)})
 		}
 	}
 	for _, g := range pl.spread {
@@ -142,32 +143,6 @@ func (p *placer) spreadValue(i int) (string, bool) {
 	return v, ok
 }
 
-// staying counts by host what the app has of an ask's type and release and
-// will have: spreading those makes the loss of a host a smaller one. What is
-// to go must not keep a host from those that stay, or neither would move.
-func (p *placer) staying(a ask) map[string]int {
-	same := map[string]int{}
-	if a.once {
-		return same
-	}
-	quantity := p.s.quantity(a.typ)
-	for i := range p.s.Instances {
-		in := &p.s.Instances[i]
-		if in.Type == a.typ && in.Release == a.release && p.counts(in, quantity) {
-			same[in.Host]++
-		}
-	}
-	return same
-}
-
-// counts says that an instance is on its host to stay.
-func (p *placer) counts(in *Instance, quantity int) bool {
-	if in.OneOff || in.Replace || in.Ordinal > quantity || p.odd[in.Host] != nil {
-		return false
-	}
-	return in.State == Assigned || in.State == Starting || in.State == Up
-}
-
 // quantity is how many instances of a type are wanted.
 func (s *State) quantity(typ string) int {
 	for i := range s.Wants {
@@ -192,16 +167,8 @@ func (p *placer) refuser(pl *pool, i int) int {
 // candidate is good until the next one is asked for.
 func (p *placer) candidate(pl *pool, i int) *candidate {
 	h, b := &p.s.Hosts[i], p.booked[i]
-	p.scratch = candidate{host: h, used: load{cpu: h.UsedMilliCPU + b.cpu, memory: h.UsedMemory + b.memory}, same: pl.on(h.ID)}
+	p.scratch = candidate{host: h, used: load{cpu: h.UsedMilliCPU + b.cpu, memory: h.UsedMemory + b.memory, n: h.Instances + b.n}, same: int(pl.on(h.ID).same)}
 	return &p.scratch
-}
-
-// on is how many of the pool's instances stay on a host.
-func (pl *pool) on(host string) int {
-	if len(pl.same) == 0 {
-		return 0
-	}
-	return pl.same[host]
 }
 
 // reason is in words why no host of a pool takes it.
@@ -246,26 +213,14 @@ func (p *placer) fill(i int) float64 {
 	return float64(h.UsedMemory+p.booked[i].memory) / float64(max(h.Memory, 1))
 }
 
-// less ranks hosts of equal spread: fewer of the same type first, then the
-// emptier, then the name so that equal snapshots give equal plans.
-func (p *placer) less(a, b entry) bool {
-	if a.same != b.same {
-		return a.same < b.same
-	}
-	if a.fill != b.fill {
-		return a.fill < b.fill
-	}
-	return p.s.Hosts[a.host].Name < p.s.Hosts[b.host].Name
-}
-
 // refresh brings the best host to the top; false when none is left.
 func (g *spreadGroup) refresh(pl *pool) bool {
 	p := g.placer
 	for len(g.entries) > 0 {
 		top := &g.entries[0]
-		now := entry{host: top.host, same: pl.on(p.s.Hosts[top.host].ID), fill: p.fill(top.host)}
+		now := entry{host: top.host, holding: pl.on(p.s.Hosts[top.host].ID), fill: p.fill(int(top.host))}
 		switch {
-		case p.refuser(pl, now.host) >= 0:
+		case p.refuser(pl, int(now.host)) >= 0:
 			heap.Pop(g)
 		case now != *top:
 			*top = now

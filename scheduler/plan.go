@@ -72,12 +72,12 @@ func (p *planner) assign(in *Instance, w Want) {
 // ask is what an instance of a release needs; in is one of that release, or
 // nil when it is the target's.
 func (p *planner) ask(release string, in *Instance, w Want) ask {
-	a := ask{release: release, typ: w.Type, arch: p.s.Arch, cpu: w.MilliCPU, memory: w.Memory}
+	a := ask{release: release, typ: w.Type, arch: p.s.Arch, image: p.s.Image, cpu: w.MilliCPU, memory: w.Memory}
 	if in != nil {
 		a.typ, a.once = in.Type, in.OneOff
 	}
 	if in != nil && (in.OneOff || release != p.s.Release) {
-		a.arch = in.Arch
+		a.arch, a.image = in.Arch, in.Image
 	}
 	p.s.bind(&a)
 	return a

@@ -83,6 +83,7 @@ type Instance struct {
 	Reason   string // why it is pending
 	OneOff   bool   // runs once: it is placed, and otherwise let alone
 	Arch     string // of its image, which need not be the target's; empty means any
+	Image    string // digest; empty: nobody knows
 	Replace  bool   // to be replaced though it is of the target release (restart)
 	Crashes  int
 	UpAt     time.Time // zero when it never was up
@@ -108,6 +109,7 @@ type State struct {
 	Now       time.Time
 	Release   string // the target; empty when nothing shall run
 	Arch      string // of the target's image; empty means any
+	Image     string // digest of the target's
 	Rolling   bool   // a deploy moves to Release; its crashes are the deploy's to judge
 	Wants     []Want
 	Instances []Instance

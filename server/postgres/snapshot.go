@@ -150,7 +150,7 @@ func (rd *snapshotRows) target(snap *server.Snapshot) {
 		snap.Target, snap.State.Rolling = rd.releases[id], true
 	}
 	if snap.Target.Image.Digest != "" {
-		snap.State.Release, snap.State.Arch = snap.Target.ID, snap.Target.Image.Arch
+		snap.State.Release, snap.State.Arch, snap.State.Image = snap.Target.ID, snap.Target.Image.Arch, snap.Target.Image.Digest
 	}
 }
 
@@ -192,13 +192,13 @@ type instanceRow struct {
 
 const instanceRowQuery = `select i.app_id::text, i.id::text, i.release_id::text, i.type, i.ordinal, coalesce(i.host_id::text, ''), i.state, i.replace, i.reason,
 	i.crashes, coalesce(i.up_at, '-infinity'), i.updated_at, i.milli_cpu, i.memory, i.addr, i.one_off,
-	coalesce(r.image->>'arch', ''), r.version, r.mounts::text from instances i join releases r on r.id = i.release_id
+	coalesce(r.image->>'arch', ''), coalesce(r.image->>'digest', ''), r.version, r.mounts::text from instances i join releases r on r.id = i.release_id
 	where i.app_id = any($1::uuid[]) order by i.created_at`
 
 func scanInstanceRow(row pgx.CollectableRow) (in instanceRow, err error) {
 	var up infTime
 	err = row.Scan(&in.app, &in.ID, &in.Release, &in.Type, &in.Ordinal, &in.Host, &in.State, &in.Replace, &in.Reason,
-		&in.Crashes, &up, &in.Since, &in.MilliCPU, &in.Memory, &in.addr, &in.OneOff, &in.Arch, &in.version, &in.mounts)
+		&in.Crashes, &up, &in.Since, &in.MilliCPU, &in.Memory, &in.addr, &in.OneOff, &in.Arch, &in.Image, &in.version, &in.mounts)
 	in.UpAt = up.Time
 	return in, err
 }
