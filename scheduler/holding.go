@@ -85,7 +85,7 @@ func (pl *pool) book(host string) {
 // less ranks hosts of equal spread: fewer of the same type first, then the
 // emptier by quarters, then those with the image, then the emptier, then the
 // name so that equal snapshots give equal plans.
-func (p *placer) less(a, b entry) bool {
+func (p *placer) less(a, b *entry) bool {
 	if a.same != b.same {
 		return a.same < b.same
 	}

@@ -52,7 +52,7 @@ func (p *placer) place(a ask) (host, reason string) {
 		if best != nil && g.count > best.count || !g.refresh(pl) {
 			continue
 		}
-		if best == nil || g.count < best.count || p.less(g.entries[0], best.entries[0]) {
+		if best == nil || g.count < best.count || p.less(&g.entries[0], &best.entries[0]) {
 			best = g
 		}
 	}
@@ -97,7 +97,7 @@ func (p *placer) fresh(a ask) *pool {
 		g := group(i)
 		on := pl.on(p.s.Hosts[i].ID)
 		g.count += int(on.same)
-		if p.refuser(pl, i) < 0 {
+		if p.refuser(pl, i, on) < 0 {
 			g.entries = append(g.entries, entry{host: int32(i), holding: on, fill: p.fill(i)})
 		}
 	}
@@ -154,8 +154,8 @@ func (s *State) quantity(typ string) int {
 }
 
 // refuser is which filter refuses a host; -1: none.
-func (p *placer) refuser(pl *pool, i int) int {
-	c := p.candidate(pl, i)
+func (p *placer) refuser(pl *pool, i int, on holding) int {
+	c := p.candidate(i, on)
 	for n := range p.filters {
 		if p.filters[n].refuses(c, &pl.ask, &p.s.Placement) {
 			return n
@@ -165,9 +165,9 @@ func (p *placer) refuser(pl *pool, i int) int {
 }
 
 // candidate is good until the next one is asked for.
-func (p *placer) candidate(pl *pool, i int) *candidate {
+func (p *placer) candidate(i int, on holding) *candidate {
 	h, b := &p.s.Hosts[i], p.booked[i]
-	p.scratch = candidate{host: h, used: load{cpu: h.UsedMilliCPU + b.cpu, memory: h.UsedMemory + b.memory, n: h.Instances + b.n}, same: int(pl.on(h.ID).same)}
+	p.scratch = candidate{host: h, used: load{cpu: h.UsedMilliCPU + b.cpu, memory: h.UsedMemory + b.memory, n: h.Instances + b.n}, same: int(on.same)}
 	return &p.scratch
 }
 
@@ -187,7 +187,7 @@ func (p *placer) reason(pl *pool) string {
 	}
 	tally := make([]int, len(p.filters))
 	for i := range p.s.Hosts {
-		if n := p.refuser(pl, i); n >= 0 {
+		if n := p.refuser(pl, i, pl.on(p.s.Hosts[i].ID)); n >= 0 {
 			tally[n]++
 		}
 	}
@@ -200,8 +200,9 @@ func (p *placer) refusals(pl *pool) []Refusal {
 	list := make([]Refusal, 0, len(p.s.Hosts))
 	for i := range p.s.Hosts {
 		r := Refusal{HostID: p.s.Hosts[i].ID, Host: p.s.Hosts[i].Name}
-		if n := p.refuser(pl, i); n >= 0 {
-			r.Why = p.filters[n].why(p.candidate(pl, i), &pl.ask, &p.s.Placement)
+		on := pl.on(p.s.Hosts[i].ID)
+		if n := p.refuser(pl, i, on); n >= 0 {
+			r.Why = p.filters[n].why(p.candidate(i, on), &pl.ask, &p.s.Placement)
 		}
 		list = append(list, r)
 	}
@@ -220,7 +221,7 @@ func (g *spreadGroup) refresh(pl *pool) bool {
 		top := &g.entries[0]
 		now := entry{host: top.host, holding: pl.on(p.s.Hosts[top.host].ID), fill: p.fill(int(top.host))}
 		switch {
-		case p.refuser(pl, int(now.host)) >= 0:
+		case p.refuser(pl, int(now.host), now.holding) >= 0:
 			heap.Pop(g)
 		case now != *top:
 			*top = now
@@ -236,7 +237,7 @@ func (g *spreadGroup) refresh(pl *pool) bool {
 func (g *spreadGroup) Len() int { return len(g.entries) }
 
 // Less says whether host i ranks before host j.
-func (g *spreadGroup) Less(i, j int) bool { return g.placer.less(g.entries[i], g.entries[j]) }
+func (g *spreadGroup) Less(i, j int) bool { return g.placer.less(&g.entries[i], &g.entries[j]) }
 
 // Swap exchanges two hosts.
 func (g *spreadGroup) Swap(i, j int) { g.entries[i], g.entries[j] = g.entries[j], g.entries[i] }

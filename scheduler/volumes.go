@@ -66,8 +66,9 @@ func (p *placer) boundReason(pl *pool) string {
 		if p.s.Hosts[i].ID != pl.ask.home {
 			continue
 		}
-		if n := p.refuser(pl, i); n >= 0 {
-			return fmt.Sprintf("the data of volume %s is on %s, and that host %s", pl.ask.volume, pl.ask.homeName, p.filters[n].why(p.candidate(pl, i), &pl.ask, &p.s.Placement))
+		on := pl.on(pl.ask.home)
+		if n := p.refuser(pl, i, on); n >= 0 {
+			return fmt.Sprintf("the data of volume %s is on %s, and that host %s", pl.ask.volume, pl.ask.homeName, p.filters[n].why(p.candidate(i, on), &pl.ask, &p.s.Placement))
 		}
 	}
 	return fmt.Sprintf("the data of volume %s was on a host that was removed", pl.ask.volume)
