@@ -138,7 +138,7 @@ func (b *balance) move(a *balanced, n int) (Move, float64) {
 	w := Want{Type: in.Type, MilliCPU: in.MilliCPU, Memory: in.Memory}
 	p := &planner{s: st, placer: newPlacer(&st, oddHosts(&st))}
 	to, _ := p.placer.place(p.ask(st.Release, nil, w))
-	if to == "" || to == in.Host {
+	if to == "" || to == in.Host || b.hosts[b.at[to]].DiskLevel() != DiskEnough {
 		return Move{}, 0
 	}
 	m := Move{State: a.index, Instance: in.ID, From: in.Host, To: to}

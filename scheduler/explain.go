@@ -36,6 +36,7 @@ func askOf(s *State, in *Instance) ask {
 		a.arch, a.image = s.Arch, s.Image
 	}
 	s.bind(&a)
+	a.grows = s.grown(in, s.ceiling(in.Type))
 	for _, w := range s.Wants {
 		if w.Type == in.Type {
 			a.cpu, a.memory = w.MilliCPU, w.Memory

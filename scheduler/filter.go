@@ -15,6 +15,9 @@ type ask struct {
 	memory  int64  // bytes
 	// once: it is no part of a formation, so nothing of it is spread.
 	once bool
+	// grows: it is more of the app than there was before, not in the place of
+	// anything.
+	grows bool
 	// bound: it has a volume, whose data is on the host home; that is empty
 	// when the host was removed.
 	bound          bool
@@ -101,29 +104,6 @@ func uniqueFilter() filter {
 			return fmt.Sprintf("has a %s already, the app asks for one a host", a.typ)
 		},
 		many: "with one already",
-	}
-}
-
-// The disk that a host keeps free: below it nothing new starts there, since an
-// engine with a full disk fails what runs, too.
-const (
-	leastDisk = 1 << 30  // bytes
-	mostKept  = 10 << 30 // bytes; a twentieth of a large disk would be more than anybody needs
-)
-
-// DiskLow says that a host has too little disk free for anything new.
-func (h *Host) DiskLow() bool {
-	return h.DiskTotal > 0 && h.DiskFree < max(leastDisk, min(h.DiskTotal/20, mostKept))
-}
-
-func diskFilter() filter {
-	return filter{
-		refuses: func(c *candidate, _ *ask, _ *Placement) bool { return c.host.DiskLow() },
-		why: func(c *candidate, _ *ask, _ *Placement) string {
-			const gb = 1 << 30
-			return fmt.Sprintf("has %.1f GB of %.1f GB of disk free, too little for anything new", float64(c.host.DiskFree)/gb, float64(c.host.DiskTotal)/gb)
-		},
-		many: "with too little disk free",
 	}
 }
 

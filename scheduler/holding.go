@@ -86,6 +86,9 @@ func (pl *pool) book(host string) {
 // emptier by quarters, then those with the image, then the emptier, then the
 // name so that equal snapshots give equal plans.
 func (p *placer) less(a, b *entry) bool {
+	if a.disk != b.disk {
+		return a.disk < b.disk
+	}
 	if a.same != b.same {
 		return a.same < b.same
 	}

@@ -37,6 +37,7 @@ type spreadGroup struct {
 type entry struct {
 	host int32 // index in s.Hosts; a plan has hosts by the thousand, and sorts these
 	holding
+	disk DiskLevel
 	fill float64
 }
 
@@ -49,10 +50,7 @@ func (p *placer) place(a ask) (host, reason string) {
 	pl := p.pool(a)
 	var best *spreadGroup
 	for _, g := range pl.spread {
-		if best != nil && g.count > best.count || !g.refresh(pl) {
-			continue
-		}
-		if best == nil || g.count < best.count || p.less(&g.entries[0], &best.entries[0]) {
+		if g.refresh(pl) && (best == nil || p.before(g, best)) {
 			best = g
 		}
 	}
@@ -68,6 +66,15 @@ func (p *placer) place(a ask) (host, reason string) {
 	pl.book(id)
 	best.count++
 	return id, ""
+}
+
+// before ranks groups that have a host: with disk first, then the less used.
+func (p *placer) before(g, o *spreadGroup) bool {
+	a, b := &g.entries[0], &o.entries[0]
+	if a.disk == b.disk && g.count != o.count {
+		return g.count < o.count
+	}
+	return p.less(a, b)
 }
 
 // pool is made when it is first asked for.
@@ -98,7 +105,7 @@ func (p *placer) fresh(a ask) *pool {
 		on := pl.on(p.s.Hosts[i].ID)
 		g.count += int(on.same)
 		if p.refuser(pl, i, on) < 0 {
-			g.entries = append(g.entries, entry{host: int32(i), holding: on, fill: p.fill(i)})
+			g.entries = append(g.entries, entry{host: int32(i), holding: on, disk: p.s.Hosts[i].DiskLevel(), fill: p.fill(i)})
 		}
 	}
 	for _, g := range pl.spread {
@@ -219,7 +226,7 @@ func (g *spreadGroup) refresh(pl *pool) bool {
 	p := g.placer
 	for len(g.entries) > 0 {
 		top := &g.entries[0]
-		now := entry{host: top.host, holding: pl.on(p.s.Hosts[top.host].ID), fill: p.fill(int(top.host))}
+		now := entry{host: top.host, disk: top.disk, holding: pl.on(p.s.Hosts[top.host].ID), fill: p.fill(int(top.host))}
 		switch {
 		case p.refuser(pl, int(now.host), now.holding) >= 0:
 			heap.Pop(g)

@@ -63,7 +63,9 @@ func (p *planner) planOnce(in *Instance) {
 
 // assign gives a pending instance a host, or notes why there is none.
 func (p *planner) assign(in *Instance, w Want) {
-	host, reason := p.place(p.ask(in.Release, in, w))
+	a := p.ask(in.Release, in, w)
+	a.grows = p.s.grown(in, p.ceilingOf(in.Type))
+	host, reason := p.place(a)
 	if host != "" || reason != in.Reason {
 		p.add(Op{Kind: OpPlace, Instance: in.ID, Host: host, Reason: reason})
 	}
@@ -89,7 +91,9 @@ type planner struct {
 	odd    map[string]*Host // hosts whose instances are not to stay as they are
 	placer *placer
 	inUse  map[string]string // by volume: name of the instance that has it; see place
-	out    Decision
+	// ceilings are by type; see ceilingOf.
+	ceilings map[string]int
+	out      Decision
 }
 
 func (p *planner) planType(w Want) {
@@ -140,7 +144,9 @@ func (p *planner) replace(in *Instance, w Want, crashes int) {
 
 // start gives the operation; in is as in ask.
 func (p *planner) start(release string, in *Instance, ordinal int, w Want) Op {
-	host, reason := p.place(p.ask(release, in, w))
+	a := p.ask(release, in, w)
+	a.grows = in == nil && ordinal > p.ceilingOf(w.Type)
+	host, reason := p.place(a)
 	return Op{Kind: OpStart, Release: release, Type: w.Type, Ordinal: ordinal,
 		Host: host, Reason: reason, MilliCPU: w.MilliCPU, Memory: w.Memory}
 }

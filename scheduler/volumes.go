@@ -305,6 +305,8 @@ func (h *Host) keeps(size int64) string {
 	switch {
 	case !h.Stocked:
 		return "has not told what disk it has"
+	case h.DiskLevel() == DiskFull:
+		return fmt.Sprintf("has %d MB of disk free, too little for a volume", h.DiskFree>>20)
 	case h.DiskTotal > 0 && h.DiskFree < size:
 		return fmt.Sprintf("has %d MB of disk free, needs %d MB", h.DiskFree>>20, size>>20)
 	}

@@ -136,24 +136,6 @@ func TestHomePrefersWhereTheAppHasVolumes(t *testing.T) {
 	}
 }
 
-func TestLittleDiskTakesNothingNew(t *testing.T) {
-	for _, c := range []struct {
-		free, total int64
-		low         bool
-	}{{0, 0, false}, {1<<30 - 1, 10 << 30, true}, {1 << 30, 10 << 30, false}, {4 << 30, 100 << 30, true}, {6 << 30, 100 << 30, false}, {11 << 30, 4 << 40, false}, {9 << 30, 4 << 40, true}} {
-		h := Host{DiskFree: c.free, DiskTotal: c.total}
-		if h.DiskLow() != c.low {
-			t.Errorf("%d of %d free: low %v", c.free, c.total, !c.low)
-		}
-	}
-	s := State{Now: t0, Release: "r1", Wants: web(1), Hosts: hosts(1)}
-	s.Hosts[0].DiskFree, s.Hosts[0].DiskTotal = 1<<29, 20<<30
-	want := "no host takes it: host-0 has 0.5 GB of 20.0 GB of disk free, too little for anything new"
-	if d := Plan(s); d.Ops[0].Reason != want {
-		t.Errorf("%q", d.Ops[0].Reason)
-	}
-}
-
 // Whatever happens, no two instances have one volume at a time, none is where
 // its data is not, and when all is calm the one that is wanted runs.
 func TestPlanPropertyVolumesHaveOneWriter(t *testing.T) {

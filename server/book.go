@@ -122,7 +122,7 @@ func (b *book) reindex() {
 // sameHost says that plans made before hold for who is on the host already.
 func sameHost(a, b *scheduler.Host) bool {
 	return a.Name == b.Name && a.Arch == b.Arch && a.MilliCPU == b.MilliCPU && a.Memory == b.Memory && a.Lost == b.Lost &&
-		a.DiskTotal == b.DiskTotal && a.DiskLow() == b.DiskLow() &&
+		a.DiskTotal == b.DiskTotal && a.DiskLevel() == b.DiskLevel() &&
 		a.Cordoned == b.Cordoned && a.Draining == b.Draining && a.Settling == b.Settling && maps.Equal(a.Labels, b.Labels)
 }
 

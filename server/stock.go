@@ -41,7 +41,7 @@ func (f *Fleet) stocked(hostID string, s *agent.Stock) {
 // sameStock says that nothing is worth writing: free disk moves all the time.
 func sameStock(a, b agent.Stock) bool {
 	moved := a.DiskFree - b.DiskFree
-	return a.DiskTotal == b.DiskTotal && low(a) == low(b) && max(moved, -moved) <= a.DiskTotal/100 && slices.Equal(a.Volumes, b.Volumes)
+	return a.DiskTotal == b.DiskTotal && level(a) == level(b) && max(moved, -moved) <= a.DiskTotal/100 && slices.Equal(a.Volumes, b.Volumes)
 }
 
 // putStock writes what hosts have said since the last round. What could not be
@@ -63,7 +63,7 @@ func (f *Fleet) putStock(ctx context.Context) {
 	var fuller []string
 	for h, s := range taken {
 		last, known := f.shelf[h]
-		if !known || last.stock.DiskTotal != s.DiskTotal || low(last.stock) != low(s) {
+		if !known || last.stock.DiskTotal != s.DiskTotal || level(last.stock) != level(s) {
 			fuller = append(fuller, h)
 		}
 		f.shelf[h] = shelved{time.Now(), s}
@@ -74,7 +74,7 @@ func (f *Fleet) putStock(ctx context.Context) {
 	}
 }
 
-func low(s agent.Stock) bool {
+func level(s agent.Stock) scheduler.DiskLevel {
 	h := scheduler.Host{DiskFree: s.DiskFree, DiskTotal: s.DiskTotal}
-	return h.DiskLow()
+	return h.DiskLevel()
 }
