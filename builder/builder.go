@@ -26,6 +26,7 @@ type Image struct {
 	Port       int      // the single TCP port the image EXPOSEs, 0 when none or several
 	User       string   // from the image config; empty means root
 	Arch       string   // "amd64", "arm64", …
+	Volumes    []string // paths that the image declares to be volumes, clean and sorted; at most 20
 }
 
 // Failure is a build that cannot succeed as it was pushed: the pusher's to

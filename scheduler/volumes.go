@@ -1,6 +1,9 @@
 package scheduler
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Volume is a disk of an app that instances keep their data on. One instance
 // at a time writes to it.
@@ -275,8 +278,12 @@ func (p *placer) without(a ask, gone []*Instance) string {
 
 // Home is the host that a new volume of so many bytes is best made on: one that
 // takes an instance of the target, where the app has volumes already, else the
-// one with the most disk free. Its refusals are as Explain's.
-func Home(s State, size int64) (host *Host, refusals []Refusal) {
+// one with the most disk free. only, a name or id, leaves no other choice; empty
+// leaves all. Its refusals are as Explain's.
+func Home(s State, size int64, only string) (host *Host, refusals []Refusal) {
+	if only != "" {
+		s.Hosts = slices.DeleteFunc(slices.Clone(s.Hosts), func(h Host) bool { return h.Name != only && h.ID != only })
+	}
 	p := newPlacer(&s, oddHosts(&s))
 	refusals = p.refusals(p.pool(ask{arch: s.Arch, once: true}))
 	near := map[string]bool{}

@@ -123,14 +123,27 @@ func TestHomePrefersWhereTheAppHasVolumes(t *testing.T) {
 	for i := range s.Hosts {
 		s.Hosts[i].Stocked, s.Hosts[i].DiskTotal, s.Hosts[i].DiskFree = i != 0, 20<<30, int64(5+i)<<30
 	}
-	if h, _ := Home(s, 1<<30); h == nil || h.ID != "h1" {
+	if h, _ := Home(s, 1<<30, ""); h == nil || h.ID != "h1" {
 		t.Errorf("%+v", h)
 	}
 	s.Hosts[1].Cordoned = true
-	if h, _ := Home(s, 1<<30); h == nil || h.ID != "h2" {
+	if h, _ := Home(s, 1<<30, ""); h == nil || h.ID != "h2" {
 		t.Errorf("%+v", h)
 	}
-	h, why := Home(s, 10<<30)
+	for only, want := range map[string]string{"host-2": "", "h2": "", "host-1": "host-1 is cordoned", "host-0": "host-0 has not told what disk it has"} {
+		if h, why := Home(s, 1<<30, only); strings.Join(words(why), ", ") != want && want != "" || (h != nil) != (want == "") {
+			t.Errorf("only %s: %+v %+v", only, h, why)
+		}
+	}
+	if h, why := Home(s, 1<<30, "host-9"); h != nil || len(why) != 0 {
+		t.Errorf("%+v %+v", h, why)
+	}
+	s.Hosts[2].DiskFree = 1 << 29
+	if _, why := Home(s, 1<<20, "h2"); why[0].Why != "has 512 MB of disk free, too little for a volume" {
+		t.Errorf("%+v", why)
+	}
+	s.Hosts[2].DiskFree = 7 << 30
+	h, why := Home(s, 10<<30, "")
 	if got := strings.Join(words(why), ", "); h != nil || got != "host-0 has not told what disk it has, host-1 is cordoned, host-2 has 7168 MB of disk free, needs 10240 MB" {
 		t.Errorf("%+v %s", h, got)
 	}

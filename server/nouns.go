@@ -128,6 +128,7 @@ type Image struct {
 	Port       int      `json:"port,omitempty"`
 	User       string   `json:"user,omitempty"`
 	Arch       string   `json:"arch,omitempty"`
+	Volumes    []string `json:"volumes,omitempty"` // paths that it declares to be volumes
 }
 
 // Process is one process type of a release.

@@ -89,6 +89,7 @@ func (p *Pipeline) launch(ctx context.Context, d Deploy, out *Output) (Deploy, e
 		}
 		d = released
 		failpoint.Hit("release.after_commit")
+		p.warnOfDisk(ctx, d, out)
 	}
 	if d.State == DeployReleasing {
 		prepared, err := p.runRelease(ctx, d, out)
@@ -167,7 +168,7 @@ func (p *Pipeline) buildTree(ctx context.Context, d Deploy, tree Tree, m builder
 	fmt.Fprintf(out, "-----> Build succeeded in %s, image %s\n", spell(time.Since(began)), spellSize(img.Size))
 	p.event(d, "Build succeeded")
 	return Image{Digest: img.Digest, Size: img.Size, Entrypoint: img.Entrypoint, Cmd: img.Cmd,
-		Port: img.Port, User: img.User, Arch: img.Arch}, nil
+		Port: img.Port, User: img.User, Arch: img.Arch, Volumes: img.Volumes}, nil
 }
 
 // warnOfHoles names what the commit refers to but does not hold.

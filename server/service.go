@@ -45,6 +45,9 @@ type ServiceConfig struct {
 	Fleet     func() FleetAddress             // nil: no other machine can join
 	Server    string                          // id of this server
 	Routers   *Routers                        // nil: nothing is known of any
+	// VolumeDrivers of Docker that apps may have volumes by: what a driver can
+	// reach, all who operate an app can.
+	VolumeDrivers []string
 }
 
 // Size is a preset of what one instance may use (Heroku: dyno size).

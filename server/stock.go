@@ -41,7 +41,7 @@ func (f *Fleet) stocked(hostID string, s *agent.Stock) {
 // sameStock says that nothing is worth writing: free disk moves all the time.
 func sameStock(a, b agent.Stock) bool {
 	moved := a.DiskFree - b.DiskFree
-	return a.DiskTotal == b.DiskTotal && level(a) == level(b) && max(moved, -moved) <= a.DiskTotal/100 && slices.Equal(a.Volumes, b.Volumes)
+	return a.DiskTotal == b.DiskTotal && a.More == b.More && level(a) == level(b) && max(moved, -moved) <= a.DiskTotal/100 && slices.Equal(a.Volumes, b.Volumes)
 }
 
 // putStock writes what hosts have said since the last round. What could not be

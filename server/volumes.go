@@ -56,7 +56,7 @@ func (s *Service) CreateVolume(ctx context.Context, actor Actor, app string, n N
 	if err != nil {
 		return Volume{}, err
 	}
-	if err := n.check(); err != nil {
+	if err := s.checkVolume(n); err != nil {
 		return Volume{}, err
 	}
 	v := Volume{AppID: a.ID, Name: n.Name, Driver: n.Driver, Size: n.Size}
@@ -68,16 +68,31 @@ func (s *Service) CreateVolume(ctx context.Context, actor Actor, app string, n N
 	return s.store.CreateVolume(ctx, v, actor.Email)
 }
 
-func (n NewVolume) check() error {
+func (s *Service) checkVolume(n NewVolume) error {
 	switch {
 	case !volumeName.MatchString(n.Name):
 		return Errorf(ErrInvalid, "Volume name %q must start with a letter, end with a letter or digit, hold only lower-case letters, digits and dashes, and be 1 to 30 characters long. Nothing was changed.", n.Name)
 	case n.Size < 0 || n.Size > largestVolume:
 		return Errorf(ErrInvalid, "The size of a volume must be from 1 byte to 1 PB. Nothing was changed.")
-	case n.Driver != "" && (!volumeDriver.MatchString(n.Driver) || n.Driver == "local"):
-		return Errorf(ErrInvalid, "Volume driver %q must be the name of one that is installed on the hosts, and not local, which is what there is without one. Nothing was changed.", n.Driver)
+	case n.Driver != "" && !slices.Contains(s.cfg.VolumeDrivers, n.Driver):
+		return Errorf(ErrInvalid, "There is no volume driver %q; %s. Nothing was changed.", shorten(n.Driver, 100), s.driverNames())
 	case n.Driver != "" && n.Host != "":
 		return Errorf(ErrInvalid, "What a driver keeps is on no single host: give a host or a driver. Nothing was changed.")
+	}
+	return nil
+}
+
+func (s *Service) driverNames() string {
+	if len(s.cfg.VolumeDrivers) == 0 {
+		return "this installation has none, the operator gives them by --volume-driver"
+	}
+	return "there are " + strings.Join(s.cfg.VolumeDrivers, ", ")
+}
+
+// CheckVolumeDriver says what is wrong with the name of a driver of Docker.
+func CheckVolumeDriver(name string) error {
+	if !volumeDriver.MatchString(name) || name == "local" {
+		return fmt.Errorf("%q must be the name of a volume driver that is installed on the hosts, and not local, which is what there is without one", name)
 	}
 	return nil
 }
@@ -88,23 +103,12 @@ func (s *Service) home(ctx context.Context, a App, n NewVolume) (id, name string
 	if err != nil {
 		return "", "", err
 	}
-	if n.Host == "" {
-		h, refusals := scheduler.Home(snap.State, n.Size)
-		if h == nil {
-			return "", "", &Error{ID: ErrConflict, Message: fmt.Sprintf("No host can keep the volume: %s. Nothing was changed.", spellRefusals(refusals)), Next: "See the hosts: paas hosts"}
-		}
+	h, refusals := scheduler.Home(snap.State, n.Size, n.Host)
+	switch {
+	case h != nil:
 		return h.ID, h.Name, nil
-	}
-	for _, h := range snap.State.Hosts {
-		switch {
-		case h.Name != n.Host && h.ID != n.Host:
-			continue
-		case h.Lost:
-			return "", "", Errorf(ErrConflict, "Host %s is lost: nothing can be kept on it now. Nothing was changed.", h.Name)
-		case !h.Stocked:
-			return "", "", Errorf(ErrConflict, "The agent of host %s has not told what disk it has, so it may be too old to keep volumes. Nothing was changed; update its agent, or wait until it is heard of.", h.Name)
-		}
-		return h.ID, h.Name, nil
+	case n.Host == "" || len(refusals) > 0:
+		return "", "", &Error{ID: ErrConflict, Message: fmt.Sprintf("No host can keep the volume: %s. Nothing was changed.", spellRefusals(refusals)), Next: "See the hosts: paas hosts"}
 	}
 	return "", "", &Error{ID: ErrNotFound, Message: "Couldn't find that host. Nothing was changed.", Next: "See which there are: paas hosts"}
 }

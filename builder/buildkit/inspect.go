@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,7 @@ func (b *Builder) inspect(ctx context.Context, repo, digest string) (builder.Ima
 	out := builder.Image{
 		Digest: digest, Entrypoint: file.Config.Entrypoint, Cmd: file.Config.Cmd,
 		Port: singlePort(file.Config), User: file.Config.User, Arch: file.Architecture,
+		Volumes: volumes(file.Config),
 	}
 	for _, l := range manifest.Layers {
 		out.Size += l.Size
@@ -60,6 +62,19 @@ func (b *Builder) readBack(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", builder.ErrUnavailable, err)
+}
+
+// volumes are the paths that an image declares to be volumes.
+func volumes(c v1.Config) (list []string) {
+	const most, longest = 20, 255
+	for p := range c.Volumes {
+		if strings.HasPrefix(p, "/") && len(p) <= longest {
+			list = append(list, path.Clean(p))
+		}
+	}
+	slices.Sort(list)
+	list = slices.Compact(list)
+	return list[:min(len(list), most)]
 }
 
 // singlePort is the one TCP port that an image exposes, 0 when none or several.

@@ -24,7 +24,7 @@ func (c *cli) volumeCommands() []*cobra.Command {
 	}
 	sizeText := create.Flags().String("size", "", "how much it will hold, as in 10G: for choosing the host, not a limit")
 	host := create.Flags().String("host", "", "host that keeps the data (default: where there is most room)")
-	driver := create.Flags().String("driver", "", "volume driver of Docker that is installed on the hosts; then the data is on no single host")
+	driver := create.Flags().String("driver", "", "volume driver of Docker, one that the operator has allowed; then the data is on no single host")
 	createJSON := create.Flags().Bool("json", false, "print JSON")
 	c.onApp(create, func(s *session, args []string) error {
 		in := api.NewVolume{Name: args[0], Host: *host, Driver: *driver}

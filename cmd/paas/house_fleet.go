@@ -23,6 +23,8 @@ type fleetSettings struct {
 	egress []string
 	floors bool // are required
 
+	drivers []string // for volumes
+
 	publish    string // where other machines reach this one's dynos
 	egressNets []netip.Prefix
 	published  netip.Addr
@@ -33,10 +35,16 @@ func (s *fleetSettings) flags(cmd *cobra.Command) {
 	f.StringVar(&s.addr, "fleet", "", "address for agents on other machines, like :8443; without it no other machine can join")
 	f.StringVar(&s.name, "fleet-name", "", "HOST:PORT as agents reach it (default: the domain and the port of --fleet)")
 	f.BoolVar(&s.floors, "require-floors", false, "take no machine with a version of the engine, its parts, the kernel or paas that has a known hole")
+	f.StringArrayVar(&s.drivers, "volume-driver", nil, "volume driver of Docker on the hosts that apps may have volumes by; may be repeated")
 	f.StringArrayVar(&s.egress, "egress-allow", nil, "private network (CIDR) that apps may reach; may be repeated")
 }
 
 func (s *fleetSettings) check() error {
+	for _, d := range s.drivers {
+		if err := server.CheckVolumeDriver(d); err != nil {
+			return fmt.Errorf("--volume-driver: %w", err)
+		}
+	}
 	for _, c := range s.egress {
 		p, err := netip.ParsePrefix(c)
 		if err != nil {

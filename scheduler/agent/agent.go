@@ -123,6 +123,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.spawn(func() { a.measure(ctx) })
 	a.spawn(func() { a.beats(ctx) })
 	a.spawn(func() { a.takeStock(ctx) })
+	a.spawn(func() { a.weigh(ctx) })
 
 	l := &loop{Agent: a, sets: a.control.Watch(ctx, a.cfg.Host), surveys: make(chan survey, 1), recent: map[string]bool{}, gone: map[string]bool{}}
 	l.survey(ctx)

@@ -22,6 +22,7 @@ type Mount struct {
 type Stock struct {
 	DiskFree, DiskTotal int64 // bytes of the file system under the engine; a total of 0: not known
 	Volumes             []VolumeStock
+	More                bool // there are more volumes than are told
 }
 
 // VolumeStock is a volume of this cluster that is on the host.
@@ -32,9 +33,11 @@ type VolumeStock struct {
 
 // Keeper is a Runtime that keeps volumes.
 type Keeper interface {
-	// Stock says what there is. It may take as long as reading all directories
-	// of the volumes does, up to a bound.
+	// Stock says what there is, with what Weigh has found of the volumes.
 	Stock(ctx context.Context) (Stock, error)
+	// Weigh counts what the volumes take on disk. It takes as long as reading
+	// their directories does, up to a bound.
+	Weigh(ctx context.Context) error
 	// Discard deletes a volume with its data; one that is not there is no error.
 	// It fails while a container has it.
 	Discard(ctx context.Context, volume string) error
@@ -44,6 +47,9 @@ const (
 	stockEvery = 15 * time.Second
 	stockLimit = 10 * time.Second // one call of Keeper.Stock
 	stockBeats = 10               // a beat of so many tells the stock: beats may get lost
+
+	weighEvery = 10 * time.Minute
+	weighLimit = time.Minute // one call of Keeper.Weigh
 )
 
 // stock is what was found last.
@@ -83,6 +89,27 @@ func (a *Agent) takeStock(ctx context.Context) {
 		wait := stockEvery
 		if down {
 			wait = time.Second
+		}
+		if sleep(ctx, wait) != nil {
+			return
+		}
+	}
+}
+
+// weigh counts now and then what the volumes take, until ctx ends: that reads
+// all their directories, which looking at the disk must not wait for.
+func (a *Agent) weigh(ctx context.Context) {
+	k, ok := a.rt.(Keeper)
+	if !ok {
+		return
+	}
+	for {
+		limited, cancel := context.WithTimeout(ctx, weighLimit)
+		err := k.Weigh(limited)
+		cancel()
+		wait := weighEvery
+		if err != nil { // takeStock says so
+			wait = stockEvery
 		}
 		if sleep(ctx, wait) != nil {
 			return

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/go-chi/chi/v5"
 
@@ -138,9 +139,10 @@ func withoutRelease(d server.Deploy) error {
 	if !d.State.Final() {
 		return fmt.Errorf("%s of %s: deploy %s has no release yet", d.Kind, d.App, d.ID)
 	}
+	reason := strings.TrimSuffix(strings.TrimSuffix(d.Reason, "Nothing was changed."), " ")
 	return &server.Error{
 		ID:      server.ErrConflict,
-		Message: fmt.Sprintf("The %s was %s before its release was made: %s. Nothing was changed.", d.Kind, d.State, d.Reason),
+		Message: fmt.Sprintf("The %s was %s before its release was made: %s. Nothing was changed.", d.Kind, d.State, strings.TrimSuffix(reason, ".")),
 		Next:    fmt.Sprintf("See: paas deploys:info %s --app %s", d.ID, d.App),
 	}
 }

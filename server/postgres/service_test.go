@@ -41,7 +41,7 @@ func newHouse(t *testing.T) *house {
 	}()
 	t.Cleanup(func() { cancel(); <-ended })
 	<-ears // it listens
-	svc, err := server.NewService(w.ctx, server.ServiceConfig{TokenLife: time.Hour, MaxSlots: 100, Sizes: server.DefaultSizes(), Domain: "example.com",
+	svc, err := server.NewService(w.ctx, server.ServiceConfig{TokenLife: time.Hour, MaxSlots: 100, VolumeDrivers: []string{"lakes"}, Sizes: server.DefaultSizes(), Domain: "example.com",
 		DiskUsed: func() (int, error) { return 1, nil }, Fleet: func() server.FleetAddress { return server.FleetAddress{Addr: "paas.example.com:8443", CA: "ab12"} }}, w.Store, noRepos{}, k, bell, server.NewSessions(), noLogs{}, nil,
 		slog.New(slog.NewTextHandler(io.Discard, nil)))
 	w.must(err)

@@ -189,11 +189,14 @@ const forgetAfter = "1 hour"
 // TakeStock notes what hosts have, in a few statements however many there are.
 // A host speaks of its own volumes only.
 func (s *Store) TakeStock(ctx context.Context, stocks map[string]agent.Stock) error {
-	var hosts, volumeHosts, volumes []string
+	var hosts, whole, volumeHosts, volumes []string // whole: have told all their volumes
 	var free, total, used []int64
 	for _, h := range sortedKeys(stocks) {
 		st := stocks[h]
 		hosts, free, total = append(hosts, uuidOf(h)), append(free, st.DiskFree), append(total, st.DiskTotal)
+		if !st.More {
+			whole = append(whole, uuidOf(h))
+		}
 		for _, v := range st.Volumes {
 			volumeHosts, volumes, used = append(volumeHosts, uuidOf(h)), append(volumes, uuidOf(v.ID)), append(used, v.Used)
 		}
@@ -212,7 +215,7 @@ func (s *Store) TakeStock(ctx context.Context, stocks map[string]agent.Stock) er
 			}
 		}
 		_, err = tx.Exec(ctx, `delete from volumes where destroyed_at < now() - $3::interval and (host_id is null
-			or host_id = any($1::uuid[]) and not coalesce(id = any($2::uuid[]), false))`, hosts, volumes, forgetAfter)
+			or host_id = any($1::uuid[]) and not coalesce(id = any($2::uuid[]), false))`, whole, volumes, forgetAfter)
 		return err
 	})
 }

@@ -50,6 +50,24 @@ func TestVolumeFromCreateToDestroy(t *testing.T) {
 	}
 	v, err := create(server.NewVolume{Name: "data", Size: 1 << 30})
 	h.must(err)
+	h.sql(`update hosts set cordoned = true`)
+	for _, host := range []string{"", "host-1", h.host.ID} {
+		if _, err := create(server.NewVolume{Name: "x", Host: host}); err == nil || !strings.Contains(err.Error(), "host-1 is cordoned") {
+			t.Errorf("on %q, which is cordoned: %v", host, err)
+		}
+	}
+	h.sql(`update hosts set cordoned = false`)
+	if _, err := create(server.NewVolume{Name: "x", Host: "host-1", Size: 60 << 30}); err == nil || !strings.Contains(err.Error(), "needs 61440 MB") {
+		t.Errorf("larger than the disk of the host that is asked for: %v", err)
+	}
+	if _, err := create(server.NewVolume{Name: "x", Driver: "nfs"}); err == nil || !strings.Contains(err.Error(), "there are lakes") {
+		t.Errorf("by a driver that nobody has allowed: %v", err)
+	}
+	lake, err := create(server.NewVolume{Name: "lake", Driver: "lakes"})
+	h.must(err)
+	_, err = h.svc.DestroyVolume(h.as(who), who, h.app.Name, lake.ID)
+	h.must(err)
+	h.sql(`delete from volumes where destroyed_at is not null`)
 	if v.Host != "host-1" || v.HostID != h.host.ID || v.Made || v.Mount != nil || v.Size != 1<<30 {
 		t.Errorf("%+v", v)
 	}
@@ -88,6 +106,10 @@ func TestVolumeFromCreateToDestroy(t *testing.T) {
 		t.Errorf("forgotten while its host has it: %+v %v", list, err)
 	}
 	h.stock(map[string]agent.Stock{uuid.NewString(): {}})
+	h.stock(map[string]agent.Stock{h.host.ID: {More: true}})
+	if list, err := h.DestroyedVolumes(h.ctx); err != nil || len(list) != 1 {
+		t.Errorf("forgotten while its host has not told all: %+v %v", list, err)
+	}
 	h.stock(map[string]agent.Stock{h.host.ID: {}})
 	if list, err := h.DestroyedVolumes(h.ctx); err != nil || len(list) != 0 {
 		t.Errorf("not forgotten: %+v %v", list, err)

@@ -82,6 +82,7 @@ type Runtime struct {
 	ulimit  ulimit
 	files   *files
 	wall    *firewall
+	weights weights
 	port    func() int // to publish the next instance on
 
 	mu      sync.Mutex

@@ -47,6 +47,9 @@ func TestVolumeKeepsData(t *testing.T) {
 			if got := output(t, r, a); !slices.Equal(got, []string{"one", "two"}) {
 				t.Error(got)
 			}
+			if err := r.Weigh(deadline(t)); err != nil {
+				t.Fatal(err)
+			}
 			st, err := r.Stock(deadline(t))
 			i := slices.IndexFunc(st.Volumes, func(v agent.VolumeStock) bool { return v.ID == m.Volume })
 			if err != nil || i < 0 || st.Volumes[i].Used < 4096 || st.DiskTotal < st.DiskFree || st.DiskFree == 0 {
