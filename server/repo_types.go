@@ -42,8 +42,10 @@ type RepoStore interface {
 	// BeginRepo stores the repository of an app that has none stored; ErrStale
 	// when it has, ErrNotFound when there is no such app.
 	BeginRepo(ctx context.Context, appID, head string, c RepoChange) error
-	// ChangeRepo gives the new version; ErrStale when a ref stands elsewhere.
-	ChangeRepo(ctx context.Context, appID string, c RepoChange) (version int64, err error)
+	// ChangeRepo gives the version that it changed and the new one, which no other
+	// state of the repository has, nor had one that a database lost; ErrStale
+	// when a ref stands elsewhere.
+	ChangeRepo(ctx context.Context, appID string, c RepoChange) (was, version int64, err error)
 	// ReadPack writes a pack; ErrNotFound when it has gone.
 	ReadPack(ctx context.Context, appID, pack string, to io.Writer) error
 	// DestroyedApps are those of ids that were destroyed. One that is not known

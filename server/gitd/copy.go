@@ -219,7 +219,7 @@ func (r *Repos) joined(ctx context.Context, appID, path string, before []string)
 		return slices.ContainsFunc(packs, func(p server.RepoPack) bool { return p.Name == name })
 	})}
 	c.Packs = slices.DeleteFunc(packs, func(p server.RepoPack) bool { return slices.Contains(st.Packs, p.Name) })
-	_, err = r.store.ChangeRepo(ctx, appID, c)
+	_, _, err = r.store.ChangeRepo(ctx, appID, c)
 	return err
 }
 
@@ -291,11 +291,11 @@ func (r *Repos) version(appID string) int64 {
 	return r.at[appID]
 }
 
-// reached notes that the copy is at a version, if it was at the one before.
-func (r *Repos) reached(appID string, version int64) {
+// reached notes that the copy is at a version, if it has all that was before.
+func (r *Repos) reached(appID string, was, version int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.at[appID] == version-1 {
+	if r.at[appID] == was {
 		r.at[appID] = version
 	}
 }

@@ -107,7 +107,7 @@ func (in *incoming) keep(ctx context.Context, commit string) error {
 	if err != nil {
 		return fmt.Errorf("store the pack: %w", err)
 	}
-	version, err := in.repos.store.ChangeRepo(ctx, in.appID, server.RepoChange{Packs: packs, Shallow: in.boundary,
+	was, version, err := in.repos.store.ChangeRepo(ctx, in.appID, server.RepoChange{Packs: packs, Shallow: in.boundary,
 		Refs: map[string]server.RefMove{refPushed: {To: commit}}})
 	if err != nil {
 		return fmt.Errorf("store the pack: %w", err)
@@ -122,7 +122,7 @@ func (in *incoming) keep(ctx context.Context, commit string) error {
 		in.repos.forget(in.appID)
 		return err
 	}
-	in.repos.reached(in.appID, version)
+	in.repos.reached(in.appID, was, version)
 	in.repos.crowded(in.appID, in.repo)
 	return nil
 }

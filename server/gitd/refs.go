@@ -132,7 +132,7 @@ func (r *Repos) follow(ctx context.Context, appID, ref, old, commit string) erro
 	if err != nil {
 		return err
 	}
-	version, err := r.store.ChangeRepo(ctx, appID, server.RepoChange{Head: head, Refs: map[string]server.RefMove{ref: {From: at, To: commit}}})
+	was, version, err := r.store.ChangeRepo(ctx, appID, server.RepoChange{Head: head, Refs: map[string]server.RefMove{ref: {From: at, To: commit}}})
 	if err != nil {
 		return fmt.Errorf("move %s to %.8s: %w", ref, commit, err)
 	}
@@ -140,7 +140,7 @@ func (r *Repos) follow(ctx context.Context, appID, ref, old, commit string) erro
 		r.forget(appID) // it is where it belongs; this copy is brought there next time
 		return err
 	}
-	r.reached(appID, version)
+	r.reached(appID, was, version)
 	return nil
 }
 

@@ -84,11 +84,11 @@ func (m *shelf) BeginRepo(ctx context.Context, appID, head string, c server.Repo
 	case !known:
 		return server.Errorf(server.ErrNotFound, "Couldn't find that app.")
 	}
-	_, err := m.ChangeRepo(ctx, appID, c)
+	_, _, err := m.ChangeRepo(ctx, appID, c)
 	return err
 }
 
-func (m *shelf) ChangeRepo(_ context.Context, appID string, c server.RepoChange) (int64, error) {
+func (m *shelf) ChangeRepo(_ context.Context, appID string, c server.RepoChange) (was, version int64, err error) {
 	m.mu.Lock()
 	hook := m.onChange
 	m.mu.Unlock()
@@ -99,11 +99,11 @@ func (m *shelf) ChangeRepo(_ context.Context, appID string, c server.RepoChange)
 	defer m.mu.Unlock()
 	if err := m.fail; err != nil {
 		m.fail = nil
-		return 0, err
+		return 0, 0, err
 	}
 	k := m.repos[appID]
 	if k == nil {
-		return 0, server.Errorf(server.ErrNotFound, "Couldn't find that repository.")
+		return 0, 0, server.Errorf(server.ErrNotFound, "Couldn't find that repository.")
 	}
 	for name, move := range c.Refs {
 		at, ok := k.Refs[name]
@@ -111,22 +111,22 @@ func (m *shelf) ChangeRepo(_ context.Context, appID string, c server.RepoChange)
 			at = zeroID
 		}
 		if move.From != "" && move.From != at {
-			return 0, server.ErrStale
+			return 0, 0, server.ErrStale
 		}
 		k.Refs[name] = move.To
 	}
 	for _, p := range c.Packs {
 		in, err := p.Open()
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		out, err := os.Create(filepath.Join(m.dir, appID+p.Name))
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		n, err := io.Copy(out, in)
 		if err := errors.Join(err, in.Close(), out.Close()); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		k.packs[p.Name] = n
 	}
@@ -140,7 +140,7 @@ func (m *shelf) ChangeRepo(_ context.Context, appID string, c server.RepoChange)
 	slices.Sort(k.Shallow)
 	k.Shallow = slices.Compact(k.Shallow)
 	k.Version++
-	return k.Version, nil
+	return k.Version - 1, k.Version, nil
 }
 
 func (m *shelf) ReadPack(_ context.Context, appID, pack string, to io.Writer) error {

@@ -39,7 +39,7 @@ func (s *Store) BeginRepo(ctx context.Context, appID, head string, c server.Repo
 			err = server.ErrStale
 		}
 		if err == nil {
-			_, err = changeRepo(ctx, tx, appID, c)
+			_, _, err = changeRepo(ctx, tx, appID, c)
 		}
 		return err
 	})
@@ -51,33 +51,34 @@ func (s *Store) BeginRepo(ctx context.Context, appID, head string, c server.Repo
 }
 
 // ChangeRepo stores a change; when it returns, that is as safe as any commit.
-func (s *Store) ChangeRepo(ctx context.Context, appID string, c server.RepoChange) (version int64, err error) {
+func (s *Store) ChangeRepo(ctx context.Context, appID string, c server.RepoChange) (was, version int64, err error) {
 	err = s.inRepoTx(ctx, func(tx pgx.Tx) (err error) {
-		version, err = changeRepo(ctx, tx, appID, c)
+		was, version, err = changeRepo(ctx, tx, appID, c)
 		return err
 	})
 	var pg *pgconn.PgError
 	if errors.As(err, &pg) && pg.Code == pgerrcode.ForeignKeyViolation {
-		return 0, notFound("repository")
+		return 0, 0, notFound("repository")
 	}
-	return version, err
+	return was, version, err
 }
 
 // changeRepo writes the packs first: while they come, others may read the
-// repository and change it.
-func changeRepo(ctx context.Context, tx pgx.Tx, appID string, c server.RepoChange) (version int64, err error) {
+// repository and change it. Versions grow by chance: a copy must not take what
+// followed on a lost one for what it has.
+func changeRepo(ctx context.Context, tx pgx.Tx, appID string, c server.RepoChange) (was, version int64, err error) {
 	for _, p := range c.Packs {
 		if err := writePack(ctx, tx, appID, p); err != nil {
-			return 0, fmt.Errorf("store %s: %w", p.Name, err)
+			return 0, 0, fmt.Errorf("store %s: %w", p.Name, err)
 		}
 	}
 	refs := map[string]string{}
-	err = tx.QueryRow(ctx, `select refs from repositories where app_id = $1 for no key update`, appID).Scan(&refs)
+	err = tx.QueryRow(ctx, `select version, refs from repositories where app_id = $1 for no key update`, appID).Scan(&was, &refs)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, notFound("repository")
+		return 0, 0, notFound("repository")
 	}
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	for name, move := range c.Refs {
 		at, ok := refs[name]
@@ -85,23 +86,23 @@ func changeRepo(ctx context.Context, tx pgx.Tx, appID string, c server.RepoChang
 			at = noCommit
 		}
 		if move.From != "" && move.From != at {
-			return 0, fmt.Errorf("%s is at %.8s, not at %.8s: %w", name, at, move.From, server.ErrStale)
+			return 0, 0, fmt.Errorf("%s is at %.8s, not at %.8s: %w", name, at, move.From, server.ErrStale)
 		}
 		refs[name] = move.To
 	}
 	if len(c.Gone) > 0 {
 		if _, err := tx.Exec(ctx, `delete from repo_packs where app_id = $1 and name = any($2)`, appID, c.Gone); err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 	}
 	shallow := c.Shallow
 	if shallow == nil {
 		shallow = []string{}
 	}
-	err = tx.QueryRow(ctx, `update repositories set version = version + 1, refs = $2, head = coalesce(nullif($3, ''), head),
+	err = tx.QueryRow(ctx, `update repositories set version = version + 1 + floor(random() * 1048576)::bigint, refs = $2, head = coalesce(nullif($3, ''), head),
 			shallow = case when $4::text[] = '{}' then shallow else array(select distinct unnest(shallow || $4) order by 1) end
 		where app_id = $1 returning version`, appID, refs, c.Head, shallow).Scan(&version)
-	return version, err
+	return was, version, err
 }
 
 func writePack(ctx context.Context, tx pgx.Tx, appID string, p server.RepoPack) error {
