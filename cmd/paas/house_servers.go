@@ -19,6 +19,10 @@ import (
 	"paas/server/httpd"
 )
 
+// startPatience is how long the start of a server waits for a database that
+// takes no writes.
+const startPatience = 30 * time.Second
+
 // openServers tells the other servers on the database of this one.
 func (h *house) openServers(ctx context.Context) error {
 	host, err := os.Hostname()
@@ -27,7 +31,12 @@ func (h *house) openServers(ctx context.Context) error {
 	}
 	h.servers = server.NewServers(server.ServerEntry{ID: h.data.cluster, Name: cmp.Or(h.s.name, host), Seat: bootID() + " " + h.data.path,
 		Addr: h.s.fleet.reach(h.s.fleet.addr, h.s.domain)}, h.store, h.log)
-	switch err := h.servers.Beat(ctx); {
+	patience := time.Duration(0)
+	if h.s.serverOnly { // nothing can do without it here: the database may be on its way back
+		patience = startPatience
+	}
+	err = server.Patiently(ctx, patience, func() error { return h.servers.Beat(ctx) })
+	switch {
 	case err == nil:
 	case h.s.serverOnly || server.IsID(err, server.ErrConflict):
 		return fmt.Errorf("tell the other servers of this one: %w", err)
