@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"paas/scheduler"
 )
 
 // MaxLabels is how many labels a host may have.
@@ -216,6 +218,21 @@ func censusOf(rows []HostRow, now time.Time) Pulse {
 	return census
 }
 
+// diskNote says that a host is not taken as others are for want of disk.
+func (h HostRow) diskNote() string {
+	const gb = 1 << 30
+	consequence := ""
+	switch (&scheduler.Host{DiskFree: h.DiskFree, DiskTotal: h.DiskTotal}).DiskLevel() {
+	case scheduler.DiskEnough:
+		return ""
+	case scheduler.DiskLow:
+		consequence = "others are taken first"
+	case scheduler.DiskFull:
+		consequence = "too little for more dynos than there were"
+	}
+	return fmt.Sprintf("its disk is nearly full: %.1f GB of %.1f GB are free, %s", float64(h.DiskFree)/gb, float64(h.DiskTotal)/gb, consequence)
+}
+
 func (h HostRow) note(census Pulse, now time.Time) string {
 	switch {
 	case h.State == HostInvited:
@@ -224,8 +241,10 @@ func (h HostRow) note(census Pulse, now time.Time) string {
 		return fmt.Sprintf("not listened to: its loss is rehearsed until %s UTC. To end that now: paas drill %s --end", h.DrillUntil.UTC().Format(time.TimeOnly), h.Name)
 	case h.SeenAt.IsZero():
 		return "joined, but its agent has not been heard of yet: start it there with paas agent"
-	case h.State == HostLost || h.Local || !h.Silent(now):
+	case h.State == HostLost:
 		return ""
+	case h.Local || !h.Silent(now):
+		return h.diskNote()
 	case census.doubtful():
 		return fmt.Sprintf("not heard of, and not declared lost: %d of %d hosts are silent at once, so the control plane or its network is suspected. If they are gone for good: paas hosts:remove %s --force", census.Silent, census.Remote, h.Name)
 	}

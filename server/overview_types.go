@@ -77,6 +77,7 @@ type HostRow struct {
 	MilliCPU, Memory           int64  // capacity; memory in bytes
 	KeptCPU, KeptMemory        int64  // of it, what instances do not get
 	ReservedCPU, ReservedBytes int64  // by dynos of all apps
+	DiskFree, DiskTotal        int64  // bytes of the file system under the engine; a total of 0: not told
 	Labels                     map[string]string
 	Addr                       string    // private address its instances are published on; empty for the local host
 	Agent, Engine              string    // versions; empty when not told

@@ -83,7 +83,7 @@ func newHosts() *hostFake {
 	now := time.Now()
 	return &hostFake{fake: newFake("shop"), hosts: []server.HostRow{
 		{ID: "h1", Name: "host-1", State: server.HostReady, Local: true, Arch: "amd64", MilliCPU: 4000, Memory: 9 << 30, KeptMemory: 1 << 30, ReservedCPU: 150, ReservedBytes: 3 << 30,
-			SeenAt: now, Used: &server.HostUse{MilliCPU: 700, Memory: 1 << 30}, Others: 2, Labels: map[string]string{"zone": "a", "disk": "ssd"},
+			SeenAt: now, Used: &server.HostUse{MilliCPU: 700, Memory: 1 << 30}, DiskFree: 31 << 30, DiskTotal: 80 << 30, Others: 2, Labels: map[string]string{"zone": "a", "disk": "ssd"},
 			Dynos: []server.HostDyno{{App: "blog", Type: "web", Ordinal: 1, State: "up", Release: 3, Memory: 512 << 20}, {App: "shop", Type: "web", Ordinal: 1, State: "crashed", Release: 12}, {App: "shop", Type: "web", Ordinal: 2, State: "up", Release: 12}}},
 		{ID: "h2", Name: hostile, Arch: hostile, State: server.HostReady, Note: hostile, MilliCPU: 1, Memory: 1, SeenAt: now.Add(-time.Hour), Addr: hostile, Agent: hostile, Engine: hostile,
 			Labels: map[string]string{hostile: hostile}, Dynos: []server.HostDyno{{App: hostile, Type: hostile, State: "up"}}},
@@ -124,7 +124,7 @@ func TestHostsPage(t *testing.T) {
 func TestHostPage(t *testing.T) {
 	f := newHosts()
 	b := newBrowser(t, f)
-	body := b.page("/hosts/host-1", "●</span> ready", "paas hosts:info host-1", "the control plane's own machine", "1.0 GB kept from dynos", `<a href="/apps/shop">shop</a>`)
+	body := b.page("/hosts/host-1", "●</span> ready", "paas hosts:info host-1", "the control plane's own machine", "1.0 GB kept from dynos", `31 GB</span> free of <span class="number">80 GB`, `<a href="/apps/shop">shop</a>`)
 	if _, main, _ := strings.Cut(body, "<main"); strings.Contains(main, `method="post"`) {
 		t.Error("forms are for admins")
 	}

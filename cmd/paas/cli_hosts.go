@@ -122,12 +122,15 @@ func (s *session) hostInfo(name string, asJSON bool) error {
 	if h.Address != nil { // the control plane's own machine tells neither
 		rows = append(rows, [2]string{"Agent", h.Agent}, [2]string{"Docker Engine", h.Engine})
 	}
-	fields(s.out, append(rows, [][2]string{
+	rows = append(rows, [][2]string{
 		{"Labels", labelText(h.Labels)},
 		{"CPU", partText(h, cpus, func(p api.HostPart) int64 { return p.MilliCPU })},
 		{"Memory", partText(h, size, func(p api.HostPart) int64 { return p.Memory })},
-		{"Heard of", heardOf(h)}, {"Dynos", strconv.Itoa(len(h.Dynos) + h.Others)},
-	}...))
+	}...)
+	if h.Disk != nil {
+		rows = append(rows, [2]string{"Disk", size(h.Disk.Free) + " free of " + size(h.Disk.Total)})
+	}
+	fields(s.out, append(rows, [2]string{"Heard of", heardOf(h)}, [2]string{"Dynos", strconv.Itoa(len(h.Dynos) + h.Others)}))
 	s.hostDynos(h)
 	s.hostFindings(h)
 	s.hostNotes([]api.Host{h})

@@ -35,6 +35,7 @@ type Host struct {
 	Kept       HostPart          `json:"kept"`     // of the capacity, not for dynos
 	Reserved   HostPart          `json:"reserved"` // by dynos of all apps: what placement counts
 	Used       *HostPart         `json:"used"`     // by dynos, as measured last; null when it was not lately
+	Disk       *HostDisk         `json:"disk"`     // under its engine; null when it was not told
 	Dynos      []HostDyno        `json:"dynos"`    // of apps the caller sees
 	Others     int               `json:"others"`   // dynos of other apps
 	SeenAt     *time.Time        `json:"seen_at"`
@@ -51,6 +52,12 @@ type Finding struct {
 	Cause  string `json:"cause"`
 	Next   string `json:"next"`
 	Below  bool   `json:"below_floor"` // a version with a known hole
+}
+
+// HostDisk is the file system that a host keeps images, dynos and volumes on, in bytes.
+type HostDisk struct {
+	Free  int64 `json:"free"`
+	Total int64 `json:"total"`
 }
 
 // HostPart is a share of a host.

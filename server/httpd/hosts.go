@@ -127,6 +127,9 @@ func wireHost(h server.HostRow) api.Host {
 	if h.Used != nil {
 		out.Used = &api.HostPart{MilliCPU: h.Used.MilliCPU, Memory: h.Used.Memory}
 	}
+	if h.DiskTotal > 0 {
+		out.Disk = &api.HostDisk{Free: h.DiskFree, Total: h.DiskTotal}
+	}
 	// Of what is over the row may still tell.
 	switch h.State {
 	case api.HostSettling:

@@ -65,7 +65,7 @@ func (s *Store) HostRows(ctx context.Context, accountID string) ([]server.HostRo
 		var state string
 		var cordoned, draining, settling bool
 		err = row.Scan(&h.ID, &h.Name, &h.Arch, &h.MilliCPU, &h.Memory, &h.ReservedCPU, &h.ReservedBytes, &seen, &h.Others, &dynos,
-			&state, &h.Local, &cordoned, &draining, &settling, &h.Labels, &h.Addr, &h.Agent, &h.Engine, &h.KeptCPU, &h.KeptMemory, &lost, &steady, &until, &drill, &now, &h.Boot, &h.Findings)
+			&state, &h.Local, &cordoned, &draining, &settling, &h.Labels, &h.Addr, &h.Agent, &h.Engine, &h.KeptCPU, &h.KeptMemory, &lost, &steady, &until, &drill, &now, &h.Boot, &h.Findings, &h.DiskFree, &h.DiskTotal)
 		ahead := clockAhead(now)
 		for _, d := range dynos {
 			h.Dynos = append(h.Dynos, server.HostDyno(d))
@@ -96,6 +96,6 @@ func (s *Store) HostRows(ctx context.Context, accountID string) ([]server.HostRo
 			coalesce(jsonb_agg(jsonb_build_object('App', i.app, 'Type', i.type, 'State', i.state, 'Size', i.size, 'Ordinal', i.ordinal,
 				'Release', i.version, 'Memory', i.memory) order by i.app, i.type, i.ordinal, i.created_at) filter (where i.seen), '[]'),
 			h.state, h.local, h.cordoned, h.draining, h.steady_at > now() or h.seen_at = '-infinity', h.labels, h.addr, h.agent, h.engine,
-			h.kept_cpu, h.kept_memory, coalesce(h.lost_at, '-infinity'), h.steady_at, h.drain_until, h.drill_until, now(), h.boot, h.findings
+			h.kept_cpu, h.kept_memory, coalesce(h.lost_at, '-infinity'), h.steady_at, h.drain_until, h.drill_until, now(), h.boot, h.findings, h.disk_free, h.disk_total
 		from hosts h left join placed i on i.host_id = h.id group by h.id order by h.name`, accountID)
 }

@@ -32,12 +32,19 @@ type host struct {
 // newScene starts a control plane and n hosts, that all are ready.
 func newScene(t *testing.T, n int, engineFlags ...string) *scene {
 	t.Helper()
+	return newSceneOn(t, n, func(*host) {}, engineFlags...)
+}
+
+// newSceneOn is newScene with machines that are made ready before their engines start.
+func newSceneOn(t *testing.T, n int, prepare func(*host), engineFlags ...string) *scene {
+	t.Helper()
 	began := time.Now()
 	lab := machinetest.New(t)
 	s := &scene{platform: newPlatform(t, lab), lab: lab}
 	s.must(t, "accounts:create", "ann@example.com", "--key", built.key+".pub", "--admin")
 	for i := range n {
 		h := &host{Machine: lab.Machine(t, fmt.Sprintf("host-%d", i+1)), s: s, flags: engineFlags}
+		prepare(h)
 		s.hosts = append(s.hosts, h)
 	}
 	var all sync.WaitGroup

@@ -14,7 +14,7 @@ import (
 // firstHosts is what a new installation has.
 func firstHosts() []server.HostRow {
 	return []server.HostRow{{ID: "eeeeeeee-0000-4000-8000-000000000000", Name: "host-1", Local: true, State: "ready", Arch: "amd64", MilliCPU: 2000, Memory: 8 << 30,
-		ReservedCPU: 150, ReservedBytes: 1536 << 20, Used: &server.HostUse{MilliCPU: 700, Memory: 1 << 30}, SeenAt: time.Now(),
+		ReservedCPU: 150, ReservedBytes: 1536 << 20, Used: &server.HostUse{MilliCPU: 700, Memory: 1 << 30}, DiskFree: 31 << 30, DiskTotal: 80 << 30, SeenAt: time.Now(),
 		Dynos: []server.HostDyno{{App: "shop", Type: "web", Ordinal: 1, State: "up", Size: "Standard-1X", Memory: 512 << 20, Release: 3}}, Others: 2}}
 }
 
