@@ -12,8 +12,9 @@ import (
 	"paas/server/fleet"
 )
 
-// backWithin is how soon a host is to be with a new leader once that is there.
-const backWithin = 2 * time.Second
+// backWithin is far above how long a host takes to be with a new leader once
+// that is there, which is less than a second; the times are logged.
+const backWithin = 30 * time.Second
 
 // several are the servers of one control plane.
 type several struct {

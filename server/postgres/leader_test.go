@@ -126,19 +126,19 @@ func TestLeaseAndClocks(t *testing.T) {
 	w := newHouse(t)
 	take := func(who string) int64 {
 		t.Helper()
-		epoch, err := w.TakeLease(w.ctx, server.LeaderLease, who, time.Second)
+		epoch, err := w.TakeLease(w.ctx, server.LeaderLease, who, time.Minute)
 		w.must(err)
 		return epoch
 	}
 	first := take("a")
 	w.sql(`update leases set until = until - interval '1 h'`)
-	w.must(w.RenewLease(w.ctx, server.LeaderLease, "a", first, time.Second))
+	w.must(w.RenewLease(w.ctx, server.LeaderLease, "a", first, time.Minute))
 	if got := take("b"); got != 0 {
 		t.Errorf("another takes what was renewed: %d", got)
 	}
 	w.sql(`update leases set until = until - interval '1 h'`)
 	second := take("b")
-	if err := w.RenewLease(w.ctx, server.LeaderLease, "a", first, time.Second); second <= first || !errors.Is(err, server.ErrLost) {
+	if err := w.RenewLease(w.ctx, server.LeaderLease, "a", first, time.Minute); second <= first || !errors.Is(err, server.ErrLost) {
 		t.Errorf("who was overtaken renews: %d after %d, %v", second, first, err)
 	}
 	w.sql(`update leases set until = until + interval '1 h'`)
@@ -146,7 +146,7 @@ func TestLeaseAndClocks(t *testing.T) {
 		t.Errorf("nobody leads for an hour: %d after %d", third, second)
 	}
 	w.must(w.DropLease(w.ctx, server.LeaderLease, "a", second+1))
-	if err := w.RenewLease(w.ctx, server.LeaderLease, "a", second+1, time.Second); !errors.Is(err, server.ErrLost) {
+	if err := w.RenewLease(w.ctx, server.LeaderLease, "a", second+1, time.Minute); !errors.Is(err, server.ErrLost) {
 		t.Errorf("what was let go of is renewed: %v", err)
 	}
 }

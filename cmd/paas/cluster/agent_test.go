@@ -96,7 +96,7 @@ func (h *host) with(n *node) bool {
 // gives how long each took from then on.
 func (s *scene) settled(h *host, former *node, since time.Time) (next *node, leads, back time.Duration) {
 	s.t.Helper()
-	await(s.t, 30*time.Second, "another leader", func() bool {
+	await(s.t, 60*time.Second, "another leader", func() bool {
 		for _, n := range s.servers {
 			if n != former && n.leads() {
 				next = n
@@ -105,7 +105,7 @@ func (s *scene) settled(h *host, former *node, since time.Time) (next *node, lea
 		return next != nil
 	})
 	leads = time.Since(since)
-	await(s.t, 20*time.Second, "the host with "+next.name, func() bool { return h.with(next) })
+	await(s.t, 60*time.Second, "the host with "+next.name, func() bool { return h.with(next) })
 	return next, leads, time.Since(since) - leads
 }
 
@@ -129,7 +129,7 @@ func TestHostFollowsTheLeader(t *testing.T) {
 	second := s.server()
 	s.server()
 	h := s.host(second)
-	await(t, 30*time.Second, "the host with the leader", func() bool { return h.with(first) })
+	await(t, 60*time.Second, "the host with the leader", func() bool { return h.with(first) })
 	second.ready()
 	second.must("accounts:create", "ann@example.com", "--key", built.key+".pub", "--admin")
 	second.must("apps:create", "shop", "--no-remote")
@@ -150,7 +150,7 @@ func TestHostFollowsTheLeader(t *testing.T) {
 	killed.must("config:set", "WHEN=meanwhile", "-a", "shop")
 	killed.ready()
 	must(paused.cmd.Process.Signal(syscall.SIGCONT))
-	await(t, 10*time.Second, "the former leader aware", func() bool { return strings.Contains(paused.log.String(), "leads no more") })
+	await(t, 60*time.Second, "the former leader aware", func() bool { return strings.Contains(paused.log.String(), "leads no more") })
 	if out := paused.must("config:get", "WHEN", "-a", "shop"); !strings.Contains(out, "meanwhile") || paused.leads() || !killed.leads() {
 		t.Errorf("the former leader has changed something, or leads: %s", out)
 	}

@@ -76,9 +76,9 @@ func (s *scene) tailThrough(t *testing.T, f *node, home string) {
 	out := &lockedBuffer{}
 	cmd.Stdout, cmd.Stderr = out, out
 	must(cmd.Start())
-	await(t, 20*time.Second, "a line of the past", func() bool { return strings.Contains(out.String(), "Initial release") })
+	await(t, 60*time.Second, "a line of the past", func() bool { return strings.Contains(out.String(), "Initial release") })
 	f.must("config:set", "C=3", "-a", "shop")
-	await(t, 20*time.Second, "a line of now", func() bool { return strings.Contains(out.String(), "Set C config var") })
+	await(t, 60*time.Second, "a line of now", func() bool { return strings.Contains(out.String(), "Set C config var") })
 	cancel()
 	_ = cmd.Wait() // it was ended
 }

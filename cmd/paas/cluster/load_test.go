@@ -69,7 +69,7 @@ func TestLeaderDiesUnderLoad(t *testing.T) {
 	r.commit("one")
 	r.git("push", url(s.follower(), "shop"), "main")
 	for _, addr := range routers {
-		await(t, 30*time.Second, "served by "+addr, func() bool { return ask(t.Context(), addr) == http.StatusOK })
+		await(t, 60*time.Second, "served by "+addr, func() bool { return ask(t.Context(), addr) == http.StatusOK })
 	}
 	var asked, failed atomic.Int64
 	ctx, stop := context.WithCancel(t.Context())

@@ -212,7 +212,7 @@ func (n *node) leads() bool {
 func (s *scene) leader() *node {
 	s.t.Helper()
 	var found *node
-	await(s.t, 20*time.Second, "a leader", func() bool {
+	await(s.t, 60*time.Second, "a leader", func() bool {
 		for _, n := range s.servers {
 			if n.leads() {
 				found = n

@@ -55,7 +55,7 @@ func (e *edge) start(t *testing.T) {
 	cmd, exited := e.cmd, e.exited
 	go func() { _ = cmd.Wait(); close(exited) }()
 	alone := &platform{exited: exited, log: e.log} // the other may be away
-	must(alone.until(20*time.Second, "ready", func() bool { return strings.Contains(e.log.String(), "msg=ready") }))
+	must(alone.until(60*time.Second, "ready", func() bool { return strings.Contains(e.log.String(), "msg=ready") }))
 }
 
 func (e *edge) end(s os.Signal) {
@@ -130,7 +130,7 @@ func TestRoutersElsewhere(t *testing.T) {
 	r.push("v0")
 	one, two := p.newEdge(t, "edge-1"), p.newEdge(t, "edge-2")
 	for _, e := range []*edge{one, two} {
-		must(p.until(20*time.Second, e.name+" followed", func() bool { return e.state() == "ready" && e.ask("edgy") == "v0" }))
+		must(p.until(60*time.Second, e.name+" followed", func() bool { return e.state() == "ready" && e.ask("edgy") == "v0" }))
 	}
 
 	endOne, endTwo := one.ride("edgy"), two.ride("edgy")
@@ -167,9 +167,9 @@ func TestRoutersElsewhere(t *testing.T) {
 	if asked, failed, example := endTwo(); failed > 0 {
 		t.Errorf("%d of %d requests through the other failed: %s", failed, asked, example)
 	}
-	must(p.until(10*time.Second, "sure that it is lost", func() bool { return one.state() == "lost" }))
+	must(p.until(60*time.Second, "sure that it is lost", func() bool { return one.state() == "lost" }))
 	one.start(t)
-	must(p.until(10*time.Second, "sure that it is back", func() bool { return one.state() == "ready" && one.ask("edgy") == "v4" }))
+	must(p.until(60*time.Second, "sure that it is back", func() bool { return one.state() == "ready" && one.ask("edgy") == "v4" }))
 
 	p.terminate()
 	endTwo = two.ride("edgy")
@@ -184,7 +184,7 @@ func TestRoutersElsewhere(t *testing.T) {
 		t.Errorf("alone %d of %d requests failed: %s", failed, asked, example)
 	}
 	must(p.start())
-	must(p.until(20*time.Second, "followed again", func() bool { return one.state() == "ready" && two.state() == "ready" }))
+	must(p.until(60*time.Second, "followed again", func() bool { return one.state() == "ready" && two.state() == "ready" }))
 	r.push("v5")
 	if one.ask("edgy") != "v5" || two.ask("edgy") != "v5" {
 		t.Error("they do not follow any more")

@@ -14,7 +14,7 @@ func cmdDisks(ts *testscript.TestScript, args []string) {
 	want, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	n := -1
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
 		out, err := exec.Command("docker", "volume", "ls", "-q", "--filter", "label=paas.app="+args[0]).Output()
 		ts.Check(err)
 		if n = len(strings.Fields(string(out))); n == want {
