@@ -262,8 +262,11 @@ func TestLeftOverIsEndedFirst(t *testing.T) {
 	if err := old.Start(); err != nil {
 		t.Fatal(err)
 	}
-	gone := make(chan error, 1)
-	go func() { gone <- old.Wait() }()
+	defer func() { _ = old.Process.Kill(); _ = old.Wait() }()
+	eventually(t, "the old one has its command line, which comes a moment after its start", func() bool {
+		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(old.Process.Pid), "cmdline"))
+		return err == nil && len(line) > 0
+	})
 	if err := os.WriteFile(pidFile, []byte(strconv.Itoa(old.Process.Pid)), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -271,9 +274,7 @@ func TestLeftOverIsEndedFirst(t *testing.T) {
 	if err := c.WaitReady(within(t, 60*time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	select {
-	case <-gone:
-	default:
+	if c.isOurs(old.Process.Pid) { // one that has ended, and was not waited for yet, has no command line
 		t.Fatal("the new child runs beside the old one")
 	}
 }
