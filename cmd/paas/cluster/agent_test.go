@@ -9,44 +9,42 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"paas/cmd/paas/platformtest"
+	"paas/scheduler/agent/machinetest"
 	"paas/server/fleet"
 )
 
 // host is a `paas agent` on this machine's engine.
 type host struct {
-	s    *scene
-	dir  string
-	log  *lockedBuffer
-	stop func()
+	*platformtest.Program
+	s   *scene
+	dir string
 }
-
-var joinLine = regexp.MustCompile(`paas agent join (\S+) (\S+) --ca (\S+)`)
 
 // host joins at a server and runs.
 func (s *scene) host(at *node) *host {
 	s.t.Helper()
-	m := joinLine.FindStringSubmatch(at.must("hosts:add", "host-1"))
-	if m == nil {
-		s.t.Fatal("hosts:add printed no command")
-	}
+	join := platformtest.JoinCommand(s.t, at.must("hosts:add", "host-1"))
+	join[2] = at.fleet
 	h := &host{s: s, dir: filepath.Join(s.dir, "agent")}
 	flags := []string{"--data-dir", h.dir, "--addr", "127.0.0.1", "--docker", "/var/run/docker.sock"}
-	if out, err := exec.Command(built.paas, append([]string{"agent", "join", at.fleet, m[2], "--ca", m[3]}, flags...)...).CombinedOutput(); err != nil {
+	if out, err := exec.Command(built.Paas, append(join, flags...)...).CombinedOutput(); err != nil {
 		s.t.Fatalf("%v\n%s", err, out)
 	}
-	h.start(append(flags, "--registry", freeAddr()))
+	p, err := built.Start(nil, append(append([]string{"agent"}, flags...), "--registry", platformtest.FreeAddr("127.0.0.1"))...)
+	platformtest.Must(err)
+	h.Program = p
 	s.t.Cleanup(func() {
-		h.stop()
+		h.Stop(syscall.SIGTERM)
 		h.clear()
 		if s.t.Failed() {
-			s.t.Logf("the agent said:\n%s", tail(h.log.String(), 40))
+			s.t.Logf("the agent said:\n%s", platformtest.Tail(h.Log.String(), 40))
 		}
 	})
 	return h
@@ -56,38 +54,24 @@ func (s *scene) host(at *node) *host {
 // without it.
 func (h *host) clear() {
 	id, err := fleet.ReadIdentity(h.dir)
-	must(err)
+	platformtest.Must(err)
 	label := "label=paas.cluster=" + id.Cluster
 	for _, c := range [][]string{{"ps", "-aq", "--filter", label}, {"network", "ls", "-q", "--filter", label}} {
 		found, err := exec.Command("docker", c...).Output()
-		must(err)
+		platformtest.Must(err)
 		remove := []string{"rm", "-f"}
 		if c[0] == "network" {
 			remove = []string{"network", "rm"}
 		}
 		if list := strings.Fields(string(found)); len(list) > 0 {
-			run(nil, "docker", append(remove, list...)...)
+			platformtest.Run(nil, "docker", append(remove, list...)...)
 		}
 	}
 }
 
-func (h *host) start(flags []string) {
-	cmd := exec.Command(built.paas, append([]string{"agent"}, flags...)...)
-	h.log = &lockedBuffer{}
-	cmd.Stdout, cmd.Stderr = h.log, h.log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	must(cmd.Start())
-	exited := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(exited) }()
-	h.stop = sync.OnceFunc(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-exited
-	})
-}
-
 // with says whether the newest server that the agent has connected with is that one.
 func (h *host) with(n *node) bool {
-	text := h.log.String()
+	text := h.Log.String()
 	i := strings.LastIndex(text, `msg="connected with the control plane" server=`)
 	return i >= 0 && strings.HasPrefix(text[i:], `msg="connected with the control plane" server=`+n.fleet+"\n")
 }
@@ -96,7 +80,7 @@ func (h *host) with(n *node) bool {
 // gives how long each took from then on.
 func (s *scene) settled(h *host, former *node, since time.Time) (next *node, leads, back time.Duration) {
 	s.t.Helper()
-	await(s.t, 60*time.Second, "another leader", func() bool {
+	machinetest.Await(s.t, 60*time.Second, "another leader", func() bool {
 		for _, n := range s.servers {
 			if n != former && n.leads() {
 				next = n
@@ -105,14 +89,14 @@ func (s *scene) settled(h *host, former *node, since time.Time) (next *node, lea
 		return next != nil
 	})
 	leads = time.Since(since)
-	await(s.t, 60*time.Second, "the host with "+next.name, func() bool { return h.with(next) })
+	machinetest.Await(s.t, 60*time.Second, "the host with "+next.name, func() bool { return h.with(next) })
 	return next, leads, time.Since(since) - leads
 }
 
 // ready waits until the control plane says that of the host.
 func (n *node) ready() {
 	n.s.t.Helper()
-	await(n.s.t, 30*time.Second, "the host ready", func() bool {
+	machinetest.Await(n.s.t, 30*time.Second, "the host ready", func() bool {
 		out, err := n.paas("hosts")
 		return err == nil && strings.Contains(out, "ready")
 	})
@@ -122,16 +106,16 @@ func (n *node) ready() {
 // the leader loses the database, when it is stopped for longer than its lease, and
 // when it is killed. One that was stopped changes nothing when it goes on.
 func TestHostFollowsTheLeader(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t).withPostgres()
 	way := s.detour()
 	first := s.server("--postgres", way.dsn)
 	second := s.server()
 	s.server()
 	h := s.host(second)
-	await(t, 60*time.Second, "the host with the leader", func() bool { return h.with(first) })
+	machinetest.Await(t, 60*time.Second, "the host with the leader", func() bool { return h.with(first) })
 	second.ready()
-	second.must("accounts:create", "ann@example.com", "--key", built.key+".pub", "--admin")
+	second.must("accounts:create", "ann@example.com", "--key", built.Key+".pub", "--admin")
 	second.must("apps:create", "shop", "--no-remote")
 
 	began := time.Now()
@@ -143,20 +127,20 @@ func TestHostFollowsTheLeader(t *testing.T) {
 	way.cut(false)
 
 	began = time.Now()
-	must(paused.cmd.Process.Signal(syscall.SIGSTOP))
+	platformtest.Must(paused.Cmd.Process.Signal(syscall.SIGSTOP))
 	killed, leads, back := s.settled(h, paused, began)
 	t.Logf("R8: the leader is stopped: another leads after %s, the host is with it %s later", round(leads), round(back))
 	check(t, leads, back)
 	killed.must("config:set", "WHEN=meanwhile", "-a", "shop")
 	killed.ready()
-	must(paused.cmd.Process.Signal(syscall.SIGCONT))
-	await(t, 60*time.Second, "the former leader aware", func() bool { return strings.Contains(paused.log.String(), "leads no more") })
+	platformtest.Must(paused.Cmd.Process.Signal(syscall.SIGCONT))
+	machinetest.Await(t, 60*time.Second, "the former leader aware", func() bool { return strings.Contains(paused.Log.String(), "leads no more") })
 	if out := paused.must("config:get", "WHEN", "-a", "shop"); !strings.Contains(out, "meanwhile") || paused.leads() || !killed.leads() {
 		t.Errorf("the former leader has changed something, or leads: %s", out)
 	}
 
 	began = time.Now()
-	killed.stop(syscall.SIGKILL)
+	killed.Stop(syscall.SIGKILL)
 	last, leads, back := s.settled(h, killed, began)
 	t.Logf("the leader is killed: another leads after %s, the host is with it %s later", round(leads), round(back))
 	check(t, leads, back)
@@ -165,11 +149,11 @@ func TestHostFollowsTheLeader(t *testing.T) {
 		t.Errorf("what was acknowledged is lost: %s", out)
 	}
 	for _, n := range s.servers {
-		if strings.Contains(n.log.String(), "host is lost") {
+		if strings.Contains(n.Log.String(), "host is lost") {
 			t.Errorf("%s has declared the host lost", n.name)
 		}
 	}
-	if strings.Contains(h.log.String(), "is not followed") {
+	if strings.Contains(h.Log.String(), "is not followed") {
 		t.Error("the host was told something old")
 	}
 }
@@ -195,17 +179,17 @@ type detour struct {
 func (s *scene) detour() *detour {
 	s.t.Helper()
 	dsn, err := neturl.Parse(s.dsn)
-	must(err)
+	platformtest.Must(err)
 	q := dsn.Query()
 	file := ".s.PGSQL." + q.Get("port")
 	to := filepath.Join(q.Get("host"), file)
 	dir, err := os.MkdirTemp(s.dir, "d")
-	must(err)
+	platformtest.Must(err)
 	q.Set("host", dir)
 	dsn.RawQuery = q.Encode()
 	d := &detour{dsn: dsn.String(), all: map[net.Conn]bool{}}
 	ln, err := net.Listen("unix", filepath.Join(dir, file))
-	must(err)
+	platformtest.Must(err)
 	s.part("detour", func(ctx context.Context) error {
 		var conns sync.WaitGroup
 		defer conns.Wait()

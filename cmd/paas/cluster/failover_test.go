@@ -11,6 +11,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"paas/cmd/paas/platformtest"
+	"paas/scheduler/agent/machinetest"
 )
 
 // cluster is one of two Postgres that are one: a primary and its standby.
@@ -20,7 +23,7 @@ type cluster struct {
 	port      string
 	as        *syscall.Credential
 	cmd       *exec.Cmd
-	log       lockedBuffer
+	log       platformtest.Buffer
 	ended     chan struct{}
 }
 
@@ -30,17 +33,17 @@ func newCluster(t *testing.T, dir, name string) *cluster {
 	if err != nil || len(bins) == 0 {
 		t.Skip("the programs of PostgreSQL are not where Debian has them")
 	}
-	_, port, _ := strings.Cut(freeAddr(), ":")
+	_, port, _ := strings.Cut(platformtest.FreeAddr("127.0.0.1"), ":")
 	c := &cluster{t: t, bin: bins[len(bins)-1], data: filepath.Join(dir, name), port: port}
 	u, err := user.Lookup("postgres")
-	must(err)
+	platformtest.Must(err)
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)
-	must(err)
+	platformtest.Must(err)
 	gid, err := strconv.ParseUint(u.Gid, 10, 32)
-	must(err)
+	platformtest.Must(err)
 	c.as = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	must(os.Mkdir(c.data, 0o700))
-	must(os.Chown(c.data, int(uid), int(gid)))
+	platformtest.Must(os.Mkdir(c.data, 0o700))
+	platformtest.Must(os.Chown(c.data, int(uid), int(gid)))
 	return c
 }
 
@@ -64,10 +67,10 @@ func (c *cluster) start() {
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Credential: c.as, Setpgid: true}
 	c.cmd.Stdout, c.cmd.Stderr = &c.log, &c.log
 	c.ended = make(chan struct{})
-	must(c.cmd.Start())
+	platformtest.Must(c.cmd.Start())
 	go func() { _ = c.cmd.Wait(); close(c.ended) }()
 	c.t.Cleanup(c.kill)
-	await(c.t, time.Minute, "ready", func() bool { return strings.Contains(c.log.String(), "ready to accept") })
+	machinetest.Await(c.t, time.Minute, "ready", func() bool { return strings.Contains(c.log.String(), "ready to accept") })
 }
 
 // kill ends every process of it at once.
@@ -91,7 +94,7 @@ func (s *scene) withReplicas() (primary, standby *cluster) {
 	b.start()
 	a.sql("alter system set synchronous_standby_names = '*'")
 	a.sql("select pg_reload_conf()")
-	await(s.t, time.Minute, "a synchronous standby", func() bool {
+	machinetest.Await(s.t, time.Minute, "a synchronous standby", func() bool {
 		return a.sql("select count(*) from pg_stat_replication where sync_state = 'sync'") == "1"
 	})
 	s.dsn = fmt.Sprintf("host=127.0.0.1,127.0.0.1 port=%s,%s user=paas dbname=postgres target_session_attrs=read-write", a.port, b.port)
@@ -101,15 +104,15 @@ func (s *scene) withReplicas() (primary, standby *cluster) {
 // The primary dies while changes are made; its standby takes its place. What
 // was acknowledged is there, and the servers go on by themselves.
 func TestPostgresFailsOver(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t).withBuildkit()
 	primary, standby := s.withReplicas()
 	s.server()
 	s.server()
 	s.shop()
 	r := s.repo()
-	commit := r.commit("a")
-	r.git("push", url(s.follower(), "shop"), "main")
+	commit := r.Commit(t, "a")
+	r.Git(t, "push", url(s.follower(), "shop"), "main")
 
 	f, acked, stop, ended := s.follower(), make(chan int, 1000), make(chan struct{}), make(chan int)
 	go func() {
@@ -136,7 +139,7 @@ func TestPostgresFailsOver(t *testing.T) {
 	standby.run("pg_ctl", "promote", "-D", standby.data, "-w")
 	t.Logf("the standby was promoted %s after the primary was killed", time.Since(killed).Round(10*time.Millisecond))
 	for _, n := range s.servers {
-		await(t, time.Minute, "a change through "+n.name, func() bool {
+		machinetest.Await(t, time.Minute, "a change through "+n.name, func() bool {
 			_, err := n.paas("config:set", "BY="+n.name, "-a", "shop")
 			return err == nil
 		})
@@ -153,7 +156,7 @@ func TestPostgresFailsOver(t *testing.T) {
 			t.Errorf("main of %s is at %.8s, and %.8s was acknowledged", n.name, at, commit)
 		}
 	}
-	if out := r.git("push", url(f, "shop"), r.commit("b")+":refs/heads/main"); !strings.Contains(out, "Released v") {
+	if out := r.Git(t, "push", url(f, "shop"), r.Commit(t, "b")+":refs/heads/main"); !strings.Contains(out, "Released v") {
 		t.Errorf("a push after that:\n%s", out)
 	}
 	t.Logf("a push was released %s after the primary was killed", time.Since(killed).Round(10*time.Millisecond))

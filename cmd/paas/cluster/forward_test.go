@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"paas/cmd/paas/platformtest"
+	"paas/scheduler/agent/machinetest"
 )
 
 // A server that does not lead has the one that does answer: the socket, the
@@ -20,7 +23,7 @@ func TestFollowerForwards(t *testing.T) {
 	s.server()
 	s.server()
 	f := s.follower()
-	f.must("accounts:create", "ann@example.com", "--key", built.key+".pub", "--admin")
+	f.must("accounts:create", "ann@example.com", "--key", built.Key+".pub", "--admin")
 	f.must("apps:create", "shop")
 	for _, n := range s.servers {
 		if out := n.must("apps"); !strings.Contains(out, "shop") {
@@ -38,16 +41,16 @@ func TestFollowerForwards(t *testing.T) {
 	if out, err := s.as(home, "audit", "-a", "shop"); err != nil || !strings.Contains(out, "127.0.0.1") {
 		t.Errorf("the audit does not say from where: %v\n%s", err, out)
 	}
-	ssh := exec.Command("ssh", append(sshFlags(), "-p", port(f.ssh), "paas@127.0.0.1", "apps")...)
+	ssh := exec.Command("ssh", append(built.SSHFlags(), "-p", port(f.ssh), "paas@127.0.0.1", "apps")...)
 	if out, err := ssh.CombinedOutput(); err != nil || !strings.Contains(string(out), "shop") {
 		t.Errorf("a command over SSH: %v\n%s", err, out)
 	}
 	t.Run("dashboard", func(t *testing.T) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+f.dashboard+"/sign-in", http.NoBody)
-		must(err)
+		platformtest.Must(err)
 		r.Host = "paas.localhost"
 		answer, err := http.DefaultClient.Do(r)
-		must(err)
+		platformtest.Must(err)
 		defer answer.Body.Close()
 		body, err := io.ReadAll(answer.Body)
 		if err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(string(body), "Sign in") {
@@ -57,7 +60,7 @@ func TestFollowerForwards(t *testing.T) {
 	t.Run("a live log", func(t *testing.T) { s.tailThrough(t, f, home) })
 	leader := s.leader()
 	began := time.Now()
-	leader.stop(syscall.SIGKILL)
+	leader.Stop(syscall.SIGKILL)
 	f.must("config:set", "B=2", "-a", "shop")
 	took := time.Since(began)
 	t.Logf("a change of config was made %s after the leader was killed", took.Round(10*time.Millisecond))
@@ -71,14 +74,14 @@ func (s *scene) tailThrough(t *testing.T, f *node, home string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, built.paas, "logs", "--tail", "-a", "shop")
+	cmd := exec.CommandContext(ctx, built.Paas, "logs", "--tail", "-a", "shop")
 	cmd.Env = append(os.Environ(), "HOME="+home)
-	out := &lockedBuffer{}
+	out := &platformtest.Buffer{}
 	cmd.Stdout, cmd.Stderr = out, out
-	must(cmd.Start())
-	await(t, 60*time.Second, "a line of the past", func() bool { return strings.Contains(out.String(), "Initial release") })
+	platformtest.Must(cmd.Start())
+	machinetest.Await(t, 60*time.Second, "a line of the past", func() bool { return strings.Contains(out.String(), "Initial release") })
 	f.must("config:set", "C=3", "-a", "shop")
-	await(t, 60*time.Second, "a line of now", func() bool { return strings.Contains(out.String(), "Set C config var") })
+	machinetest.Await(t, 60*time.Second, "a line of now", func() bool { return strings.Contains(out.String(), "Set C config var") })
 	cancel()
 	_ = cmd.Wait() // it was ended
 }
@@ -87,8 +90,8 @@ func (s *scene) tailThrough(t *testing.T, f *node, home string) {
 func (s *scene) login(n *node) string {
 	s.t.Helper()
 	home, err := os.MkdirTemp(s.dir, "home")
-	must(err)
-	if out, err := s.as(home, "login", n.ssh, "-i", built.key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"); err != nil {
+	platformtest.Must(err)
+	if out, err := s.as(home, "login", n.ssh, "-i", built.Key, "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"); err != nil {
 		s.t.Fatalf("login: %v\n%s", err, out)
 	}
 	return home
@@ -96,14 +99,10 @@ func (s *scene) login(n *node) string {
 
 // as runs the CLI as who is logged in there.
 func (s *scene) as(home string, args ...string) (string, error) {
-	cmd := exec.Command(built.paas, args...)
+	cmd := exec.Command(built.Paas, args...)
 	cmd.Env = append(os.Environ(), "HOME="+home)
 	out, err := cmd.CombinedOutput()
 	return string(out), err
-}
-
-func sshFlags() []string {
-	return []string{"-F", "/dev/null", "-i", built.key, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"}
 }
 
 func port(addr string) string {

@@ -3,43 +3,34 @@ package cluster
 import (
 	"context"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-)
 
-var routerLine = regexp.MustCompile(`paas router join (\S+) (\S+) --ca (\S+)`)
+	"paas/cmd/paas/platformtest"
+	"paas/scheduler/agent/machinetest"
+)
 
 // edge is a `paas router` of the servers; it gives the address that it serves on.
 func (s *scene) edge(name string) (addr string) {
 	s.t.Helper()
-	m := routerLine.FindStringSubmatch(s.leader().must("routers:add", name))
-	if m == nil {
-		s.t.Fatal("routers:add printed no command")
-	}
 	dir := filepath.Join(s.dir, name)
-	if out, err := exec.Command(built.paas, "router", "join", m[1], m[2], "--ca", m[3], "--data-dir", dir).CombinedOutput(); err != nil {
+	args := append(platformtest.JoinCommand(s.t, s.leader().must("routers:add", name)), "--data-dir", dir)
+	if out, err := exec.Command(built.Paas, args...).CombinedOutput(); err != nil {
 		s.t.Fatalf("%v\n%s", err, out)
 	}
-	addr = freeAddr()
-	cmd, log := exec.Command(built.paas, "router", "--data-dir", dir, "--http", addr), &lockedBuffer{}
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	must(cmd.Start())
-	exited := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(exited) }()
+	addr = platformtest.FreeAddr("127.0.0.1")
+	p, err := built.Start(nil, "router", "--data-dir", dir, "--http", addr)
+	platformtest.Must(err)
 	s.t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-exited
+		p.Stop(syscall.SIGTERM)
 		if s.t.Failed() {
-			s.t.Logf("%s said:\n%s", name, tail(log.String(), 30))
+			s.t.Logf("%s said:\n%s", name, platformtest.Tail(p.Log.String(), 30))
 		}
 	})
 	return addr
@@ -48,7 +39,7 @@ func (s *scene) edge(name string) (addr string) {
 // ask sends one request for the app to a router.
 func ask(ctx context.Context, addr string) int {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/", http.NoBody)
-	must(err)
+	platformtest.Must(err)
 	r.Host = "shop.localhost"
 	answer, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -61,15 +52,15 @@ func ask(ctx context.Context, addr string) int {
 // The leader is killed while requests come through two routers: none fails, and
 // what is deployed next is served.
 func TestLeaderDiesUnderLoad(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s, r := newShop(t, 3)
 	h := s.host(s.follower())
 	routers := []string{s.edge("edge-1"), s.edge("edge-2")}
-	must(os.WriteFile(filepath.Join(r.dir, "Procfile"), []byte("web: /app\n"), 0o644))
-	r.commit("one")
-	r.git("push", url(s.follower(), "shop"), "main")
+	r.Write("Procfile", "web: /app\n")
+	r.Commit(t, "one")
+	r.Git(t, "push", url(s.follower(), "shop"), "main")
 	for _, addr := range routers {
-		await(t, 60*time.Second, "served by "+addr, func() bool { return ask(t.Context(), addr) == http.StatusOK })
+		machinetest.Await(t, 60*time.Second, "served by "+addr, func() bool { return ask(t.Context(), addr) == http.StatusOK })
 	}
 	var asked, failed atomic.Int64
 	ctx, stop := context.WithCancel(t.Context())
@@ -86,10 +77,10 @@ func TestLeaderDiesUnderLoad(t *testing.T) {
 	}
 	killed := s.leader()
 	began := time.Now()
-	killed.stop(syscall.SIGKILL)
+	killed.Stop(syscall.SIGKILL)
 	next, leads, back := s.settled(h, killed, began)
-	r.commit("two")
-	out := r.git("push", url(next, "shop"), "main")
+	r.Commit(t, "two")
+	out := r.Git(t, "push", url(next, "shop"), "main")
 	took := time.Since(began)
 	stop()
 	load.Wait()

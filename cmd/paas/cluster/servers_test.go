@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // Servers share one master key, one authority and one SSH host key; one with
@@ -14,7 +16,7 @@ func TestServersShareKeys(t *testing.T) {
 	a := s.server()
 	b := s.server()
 	for _, word := range []string{"ca="} {
-		if x, y := field(a.log.String(), word), field(b.log.String(), word); x == "" || x != y {
+		if x, y := field(a.Log.String(), word), field(b.Log.String(), word); x == "" || x != y {
 			t.Errorf("%s of one is %q, of the other %q", word, x, y)
 		}
 	}
@@ -24,15 +26,14 @@ func TestServersShareKeys(t *testing.T) {
 	if out, err := a.paas("master-key:rotate"); err == nil || !strings.Contains(out, "s2 runs with the present master key") {
 		t.Errorf("the master key was rotated under another server: %v\n%s", err, out)
 	}
-	c := &node{s: s, name: "s3", data: filepath.Join(s.dir, "s3"), ssh: freeAddr(), api: freeAddr(), dashboard: freeAddr(), fleet: freeAddr()}
-	must(os.Mkdir(c.data, 0o711))
+	c := s.newNode("s3")
 	for _, try := range []struct{ key, want string }{{"", "is missing"}, {strings.Repeat("ab", 32), "is not the one this database is sealed with"}} {
 		if try.key != "" {
-			must(os.WriteFile(filepath.Join(c.data, "master.key"), []byte(try.key+"\n"), 0o600))
+			platformtest.Must(os.WriteFile(filepath.Join(c.data, "master.key"), []byte(try.key+"\n"), 0o600))
 		}
 		c.launch()
-		if <-c.exited; !strings.Contains(c.log.String(), try.want) {
-			t.Errorf("it said:\n%s", c.log)
+		if <-c.Exited; !strings.Contains(c.Log.String(), try.want) {
+			t.Errorf("it said:\n%s", c.Log)
 		}
 	}
 }

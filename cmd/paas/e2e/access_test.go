@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // accessCmds are the commands of scripts about several people.
@@ -28,18 +30,18 @@ func accessCmds(p *platform) map[string]func(*testscript.TestScript, bool, []str
 // logins of their own; "ann" is the admin that scripts begin as. The key is in
 // $KEY, the platform's addresses are in $SSH and $API.
 func cmdPerson(ts *testscript.TestScript, p *platform, args []string) {
-	home, key := ts.Getenv("WORK"), built.key
+	home, key := ts.Getenv("WORK"), built.Key
 	if args[0] != "ann" {
 		home = filepath.Join(ts.Getenv("WORK"), "people", args[0])
 		key = filepath.Join(home, ".ssh", "id_ed25519")
 		ts.Check(os.MkdirAll(filepath.Dir(key), 0o700))
 		if _, err := os.Stat(key); err != nil {
-			run("", nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", args[0]+"@laptop", "-f", key)
+			platformtest.Run(nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", args[0]+"@laptop", "-f", key)
 		}
 	}
-	for _, v := range p.clientEnv(home) {
+	for _, v := range built.Env(home) {
 		name, value, _ := strings.Cut(v, "=")
-		ts.Setenv(name, strings.Replace(value, built.key, key, 1))
+		ts.Setenv(name, strings.Replace(value, built.Key, key, 1))
 	}
 	ts.Setenv("KEY", key)
 	ts.Setenv("SSH", "ssh://paas@"+p.ssh)
@@ -51,8 +53,8 @@ func cmdPerson(ts *testscript.TestScript, p *platform, args []string) {
 // prints a line that matches: NAME REGEXP and the arguments of paas.
 func cmdLive(ts *testscript.TestScript, args []string) {
 	out, in := io.Pipe()
-	said := &lockedBuffer{}
-	cmd := exec.Command(built.paas, args[2:]...)
+	said := &platformtest.Buffer{}
+	cmd := exec.Command(built.Paas, args[2:]...)
 	cmd.Stdout, cmd.Stderr = in, io.MultiWriter(in, said)
 	for _, name := range []string{"HOME", "XDG_CONFIG_HOME", "PAAS_URL", "PAAS_TOKEN"} {
 		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))

@@ -47,7 +47,7 @@ func (p *platform) browse(host string) (int, string, error) {
 
 // asked runs the CLI as the script's user and gives its JSON in v.
 func asked(ts *testscript.TestScript, v any, args ...string) {
-	cmd := exec.Command(built.paas, args...)
+	cmd := exec.Command(built.Paas, args...)
 	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
 	out, err := cmd.Output()
 	if err != nil {

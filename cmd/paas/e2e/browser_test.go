@@ -22,6 +22,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // chromium is the browser that the tests of the dashboard share. It starts
@@ -33,7 +35,7 @@ type lazyBrowser struct {
 	ctx  context.Context // nil: it did not start
 	err  error
 	pgid int
-	said lockedBuffer
+	said platformtest.Buffer
 	stop func()
 }
 
@@ -41,7 +43,7 @@ func (l *lazyBrowser) get(t *testing.T) context.Context {
 	t.Helper()
 	l.once.Do(l.start)
 	if l.err != nil {
-		t.Fatalf("chromium: %v\nscripts/deps.sh test installs it. It said:\n%s", l.err, tail(l.said.String(), 20))
+		t.Fatalf("chromium: %v\nscripts/deps.sh test installs it. It said:\n%s", l.err, platformtest.Tail(l.said.String(), 20))
 	}
 	return l.ctx
 }
@@ -54,8 +56,8 @@ func (l *lazyBrowser) start() {
 		l.err = err
 		return
 	}
-	home := filepath.Join(built.dir, "chromium")
-	must(os.MkdirAll(filepath.Join(home, "tmp"), 0o700))
+	home := filepath.Join(built.Dir, "chromium")
+	platformtest.Must(os.MkdirAll(filepath.Join(home, "tmp"), 0o700))
 	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(bin), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.UserDataDir(filepath.Join(home, "profile")), chromedp.CombinedOutput(&l.said),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-quic", true), chromedp.Flag("disable-crash-reporter", true),
@@ -122,8 +124,8 @@ func newStrangersTab(t *testing.T, p *platform) *tab {
 	ctx, closeTab := chromedp.NewContext(chromium.get(t), chromedp.WithNewBrowserContext())
 	b.ctx = ctx
 	t.Cleanup(func() { closeTab(); b.report() })
-	must(chromedp.Do(ctx))
-	must(chromedp.Listen(ctx, b.heard))
+	platformtest.Must(chromedp.Do(ctx))
+	platformtest.Must(chromedp.Listen(ctx, b.heard))
 	call(b, log.Enable, cdp.Empty{})
 	call(b, network.Enable, network.EnableParams{})
 	call(b, page.Enable, page.EnableParams{})

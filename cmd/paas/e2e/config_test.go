@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // configCmds are the script commands about config.
@@ -35,7 +37,7 @@ func cmdProps(ts *testscript.TestScript) {
 	ts.Setenv("NL", "\n")
 	ts.Setenv("RENDERED", "level=all\nport = 8080\nother={{.Template}}\n<nil>")
 	editor := filepath.Join(ts.Getenv("WORK"), "meanwhile.sh")
-	ts.Check(os.WriteFile(editor, []byte("#!/bin/sh\n"+built.paas+" config:set MEANWHILE=1 -a cfg-shop && exec sed -i -e s/LEVEL=edited/LEVEL=late/ \"$1\"\n"), 0o755))
+	ts.Check(os.WriteFile(editor, []byte("#!/bin/sh\n"+built.Paas+" config:set MEANWHILE=1 -a cfg-shop && exec sed -i -e s/LEVEL=edited/LEVEL=late/ \"$1\"\n"), 0o755))
 	ts.Setenv("MEANWHILE", editor)
 	var many strings.Builder
 	for i := range 10_000 {
@@ -51,7 +53,7 @@ func cmdProps(ts *testscript.TestScript) {
 func cmdUnseen(ts *testscript.TestScript, p *platform, app, secret string) {
 	for _, args := range [][]string{{"logs", "-n", "1500"}, {"events", "-n", "1000", "--json"}, {"releases", "--json"}, {"releases:info", "v3", "--json"},
 		{"releases:diff", "v2", "v3"}, {"config:history", "--json"}, {"deploys", "--json"}, {"ps", "--json"}} {
-		cmd := exec.Command(built.paas, append(args, "-a", app)...)
+		cmd := exec.Command(built.Paas, append(args, "-a", app)...)
 		cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
 		out, err := cmd.CombinedOutput()
 		if err != nil {
@@ -61,7 +63,7 @@ func cmdUnseen(ts *testscript.TestScript, p *platform, app, secret string) {
 			ts.Fatalf("paas %v shows the secret:\n%s", args, out)
 		}
 	}
-	if strings.Contains(p.log.String(), secret) {
+	if strings.Contains(p.Log.String(), secret) {
 		ts.Fatalf("the server's log shows the secret")
 	}
 	found := false // that it is found where it is shows that it would be
@@ -107,7 +109,7 @@ func cmdMasterKey(ts *testscript.TestScript, p *platform) {
 // A rotation that is killed, wherever, is finished by the next start, and a
 // wrong key starts nothing.
 func TestMasterKeyRotationKilled(t *testing.T) {
-	p := newPlatform(filepath.Join(built.dir, "vault"))
+	p := newPlatform(filepath.Join(built.Dir, "vault"))
 	defer p.destroy()
 	if err := p.start(); err != nil {
 		t.Fatal(err)
@@ -123,7 +125,7 @@ func TestMasterKeyRotationKilled(t *testing.T) {
 			t.Fatalf("%s: it was not killed:\n%s", at, out)
 		}
 		select {
-		case <-p.exited:
+		case <-p.Exited:
 		case <-time.After(60 * time.Second):
 			t.Fatalf("%s: it lives", at)
 		}
@@ -141,16 +143,16 @@ func TestMasterKeyRotationKilled(t *testing.T) {
 	wrong := strings.Repeat("ab", 32) + "\n"
 	key := filepath.Join(p.data, "master.key")
 	right, err := os.ReadFile(key)
-	must(err)
-	must(os.WriteFile(key, []byte(wrong), 0o600))
-	if err := p.start(); err == nil || !strings.Contains(p.log.String()+err.Error(), "is not the one this database is sealed with") {
+	platformtest.Must(err)
+	platformtest.Must(os.WriteFile(key, []byte(wrong), 0o600))
+	if err := p.start(); err == nil || !strings.Contains(p.Log.String()+err.Error(), "is not the one this database is sealed with") {
 		t.Fatalf("with a wrong key: %v", err)
 	}
-	must(os.Remove(key))
-	if err := p.start(); err == nil || !strings.Contains(p.log.String()+err.Error(), "is missing") {
+	platformtest.Must(os.Remove(key))
+	if err := p.start(); err == nil || !strings.Contains(p.Log.String()+err.Error(), "is missing") {
 		t.Fatalf("without a key: %v", err)
 	}
-	must(os.WriteFile(key, right, 0o600))
+	platformtest.Must(os.WriteFile(key, right, 0o600))
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // failpoints are the moments of a deploy at which the server is killed.
@@ -18,7 +20,7 @@ var failpoints = []string{
 // meanwhile, and within 30 s of the restart the deploy is live, the branch has
 // followed and nothing is left over.
 func TestKillAtEveryPoint(t *testing.T) {
-	p := newPlatform(filepath.Join(built.dir, "crash"))
+	p := newPlatform(filepath.Join(built.Dir, "crash"))
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +45,7 @@ func killedAt(t *testing.T, p *platform, r *repo, version string) {
 	if out, err := r.try("push", "paas", "main"); err == nil {
 		t.Fatalf("the push went through though the server was killed:\n%s", out)
 	}
-	<-p.exited
+	<-p.Exited
 	if c := countOf(p.containers(t), "paas-crash-"); c == 0 {
 		t.Fatalf("no container serves while the server is down (before: %s)", before)
 	}
@@ -51,7 +53,7 @@ func killedAt(t *testing.T, p *platform, r *repo, version string) {
 		t.Fatal(err)
 	}
 	want := strings.TrimSpace(r.git("rev-parse", "HEAD"))
-	err := p.until(30*time.Second, "done with the deploy", func() bool {
+	err := p.Until(30*time.Second, "done with the deploy", func() bool {
 		_, body, _ := p.get("crash", "/")
 		refs, err := r.try("ls-remote", "paas", "refs/heads/main")
 		return err == nil && strings.HasPrefix(body, version+" ") && strings.HasPrefix(refs, want)
@@ -59,7 +61,7 @@ func killedAt(t *testing.T, p *platform, r *repo, version string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = p.until(30*time.Second, "clean", func() bool { return len(p.containers(t)) == 1 })
+	err = p.Until(30*time.Second, "clean", func() bool { return len(p.containers(t)) == 1 })
 	if err != nil {
 		t.Errorf("containers left over: %v\n%v", p.containers(t), err)
 	}
@@ -80,7 +82,7 @@ func (r *repo) appAnswers(t *testing.T) string {
 // A restart of the whole platform: the container is not touched, and the app
 // is reachable again within two seconds of the start.
 func TestRestartKeepsAppsRunning(t *testing.T) {
-	p := newPlatform(filepath.Join(built.dir, "restart"))
+	p := newPlatform(filepath.Join(built.Dir, "restart"))
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -122,14 +124,14 @@ func containerID(t *testing.T, p *platform) string {
 		t.Fatalf("containers: %v", list)
 	}
 	out, err := exec.Command("docker", "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", "--", strings.Fields(list[0])[0]).Output()
-	must(err)
+	platformtest.Must(err)
 	return string(out)
 }
 
 // A second start on the same directory is refused and disturbs nothing.
 func TestSecondStartIsRefused(t *testing.T) {
 	p := shared.get(t)
-	out, err := exec.Command(built.paas, "standalone", "--data-dir", p.data).CombinedOutput()
+	out, err := exec.Command(built.Paas, "standalone", "--data-dir", p.data).CombinedOutput()
 	if err == nil {
 		t.Fatal("a second paas started on one data directory")
 	}
@@ -140,34 +142,34 @@ func TestSecondStartIsRefused(t *testing.T) {
 func TestPortInUseIsNamed(t *testing.T) {
 	p := shared.get(t)
 	for flag, addr := range map[string]string{"--http": p.http, "--ssh": p.ssh, "--api": p.api, "--registry": p.registry} {
-		q := newPlatform(filepath.Join(built.dir, "port"+flag))
+		q := newPlatform(filepath.Join(built.Dir, "port"+flag))
 		if err := q.start(flag, addr); err == nil {
 			t.Errorf("%s: started on a port that is in use", flag)
 		}
-		contains(t, q.log.String(), addr, "in use", flag)
+		contains(t, q.Log.String(), addr, "in use", flag)
 		q.destroy()
 	}
 }
 
 func TestWrongMasterKeyRefusesToStart(t *testing.T) {
-	p := newPlatform(filepath.Join(built.dir, "key"))
+	p := newPlatform(filepath.Join(built.Dir, "key"))
 	t.Cleanup(p.destroy)
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
 	p.terminate()
 	key := filepath.Join(p.data, "master.key")
-	must(exec.Command("mv", "--", key, key+".away").Run())
+	platformtest.Must(exec.Command("mv", "--", key, key+".away").Run())
 	if err := p.start(); err == nil {
 		t.Fatal("started without its master key")
 	}
-	contains(t, p.log.String(), "master key", "missing", "backup")
-	must(writeFile(key, strings.Repeat("ab", 32)+"\n"))
+	contains(t, p.Log.String(), "master key", "missing", "backup")
+	platformtest.Must(writeFile(key, strings.Repeat("ab", 32)+"\n"))
 	if err := p.start(); err == nil {
 		t.Fatal("started with another master key")
 	}
-	contains(t, p.log.String(), "not the one")
-	must(exec.Command("mv", "--", key+".away", key).Run())
+	contains(t, p.Log.String(), "not the one")
+	platformtest.Must(exec.Command("mv", "--", key+".away", key).Run())
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +177,7 @@ func TestWrongMasterKeyRefusesToStart(t *testing.T) {
 
 // A child that dies is started again, and deploys work after it.
 func TestDeadChildrenAreRestarted(t *testing.T) {
-	p := newPlatform(filepath.Join(built.dir, "children"))
+	p := newPlatform(filepath.Join(built.Dir, "children"))
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -185,16 +187,16 @@ func TestDeadChildrenAreRestarted(t *testing.T) {
 	r.push(version)
 	for _, name := range []string{"postgres", "buildkitd"} {
 		pid := childPID(t, p, name)
-		must(exec.Command("kill", "-9", "--", pid).Run())
+		platformtest.Must(exec.Command("kill", "-9", "--", pid).Run())
 		r.serves(version)
-		err := p.until(60*time.Second, "running "+name+" again", func() bool {
+		err := p.Until(60*time.Second, "running "+name+" again", func() bool {
 			now := lastChildPID(p, name)
 			return now != "" && now != pid
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = p.until(60*time.Second, "answering", func() bool { _, err := p.paas("apps"); return err == nil })
+		err = p.Until(60*time.Second, "answering", func() bool { _, err := p.paas("apps"); return err == nil })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -208,7 +210,7 @@ func childPID(t *testing.T, p *platform, name string) string {
 	t.Helper()
 	pid := lastChildPID(p, name)
 	if pid == "" {
-		t.Fatalf("no child %s in the log:\n%s", name, p.log)
+		t.Fatalf("no child %s in the log:\n%s", name, p.Log)
 	}
 	return pid
 }
@@ -216,7 +218,7 @@ func childPID(t *testing.T, p *platform, name string) string {
 // lastChildPID reads the newest "child is ready" line of a child.
 func lastChildPID(p *platform, name string) string {
 	pid := ""
-	for line := range strings.SplitSeq(p.log.String(), "\n") {
+	for line := range strings.SplitSeq(p.Log.String(), "\n") {
 		if strings.Contains(line, `msg="child is ready" child=`+name+" ") {
 			_, rest, _ := strings.Cut(line, "pid=")
 			pid, _, _ = strings.Cut(rest, " ")
@@ -228,7 +230,7 @@ func lastChildPID(p *platform, name string) string {
 // An engine that is away: the platform starts, says what is missing, and the
 // deploy fails with the engine named while nothing else changes.
 func TestEngineAway(t *testing.T) {
-	p := newPlatform(filepath.Join(built.dir, "engine"), "--docker", filepath.Join(built.dir, "no-engine.sock"))
+	p := newPlatform(filepath.Join(built.Dir, "engine"), "--docker", filepath.Join(built.Dir, "no-engine.sock"))
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -240,5 +242,5 @@ func TestEngineAway(t *testing.T) {
 		t.Fatalf("deployed without an engine:\n%s", out)
 	}
 	contains(t, out, "there is no host")
-	contains(t, p.log.String(), "Docker Engine is not reachable")
+	contains(t, p.Log.String(), "Docker Engine is not reachable")
 }

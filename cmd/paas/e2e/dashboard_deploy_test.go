@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // smallFiles are those of an app that is built and up soon.
@@ -150,7 +152,7 @@ func TestDashboardLongOutput(t *testing.T) {
 	b.waitFor(`location.pathname.startsWith("/apps/loud/deploys/") && document.readyState === "complete"`)
 	b.waitLonger(3*patience, `document.getElementById("stream").dataset.ended !== undefined`)
 	if out, err := wait(); err != nil {
-		t.Fatalf("the push: %v\n%s", err, tail(out, 20))
+		t.Fatalf("the push: %v\n%s", err, platformtest.Tail(out, 20))
 	}
 	b.waitText("#output", "deployed to paas")
 	if n := b.eval(`document.querySelectorAll("#output *").length`).(float64); n > 10000 {

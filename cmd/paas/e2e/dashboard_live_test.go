@@ -5,6 +5,8 @@ import (
 
 	"github.com/chromedp/cdproto/fetch"
 	"github.com/chromedp/chromedp"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // A page that begins to listen late shows what changed since it was made, too.
@@ -14,7 +16,7 @@ func TestPageSeesWhatChangedBeforeItListened(t *testing.T) {
 	r.push("First version", smallFiles())
 	b := r.who.tab()
 	held := make(chan fetch.RequestID, 10)
-	must(chromedp.Listen(b.ctx, func(ev any) {
+	platformtest.Must(chromedp.Listen(b.ctx, func(ev any) {
 		if e, ok := ev.(*fetch.EventRequestPaused); ok {
 			held <- e.RequestID
 		}

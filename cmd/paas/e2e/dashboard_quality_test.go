@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp/kb"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // TestDashboardPages looks at every page that a link leads to, as people do
@@ -136,9 +138,9 @@ func (b *tab) accessible() {
 func (b *tab) axe(theme, only string) {
 	b.t.Helper()
 	out, err := json.Marshal(b.eval(`axe.run(document, { resultTypes: ["violations"], preload: false, runOnly: ` + only + ` }).then((r) => r.violations)`))
-	must(err)
+	platformtest.Must(err)
 	var found []finding
-	must(json.Unmarshal(out, &found))
+	platformtest.Must(json.Unmarshal(out, &found))
 	for _, f := range found {
 		for _, n := range f.Nodes[:min(len(f.Nodes), 2)] {
 			b.t.Errorf("%s: %s (%s, %s; %d times): %v\n%s\n%.300s", theme, f.Help, f.ID, f.Impact, len(f.Nodes), n.Target, n.FailureSummary, n.HTML)

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // visitor is a program that asks the dashboard as a browser with somebody's
@@ -25,7 +27,7 @@ type visitor struct {
 func newVisitor(t *testing.T, p *platform) *visitor {
 	t.Helper()
 	_, port, err := net.SplitHostPort(p.http)
-	must(err)
+	platformtest.Must(err)
 	dial := &net.Dialer{}
 	tr := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return dial.DialContext(ctx, network, p.http)
@@ -39,7 +41,7 @@ func newVisitor(t *testing.T, p *platform) *visitor {
 func (v *visitor) signIn(link string) *visitor {
 	v.t.Helper()
 	u, err := url.Parse(link)
-	must(err)
+	platformtest.Must(err)
 	r := v.do(http.MethodPost, u.Path, url.Values{"code": {u.Query().Get("code")}})
 	for _, c := range r.cookies {
 		if c.Name == "paas" && c.Value != "" {
@@ -64,7 +66,7 @@ func (v *visitor) do(method, path string, form url.Values) answer {
 	ctx, done := context.WithTimeout(v.t.Context(), patience)
 	defer done()
 	r, err := http.NewRequestWithContext(ctx, method, v.base+path, strings.NewReader(form.Encode()))
-	must(err)
+	platformtest.Must(err)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
 	if v.cookie != nil {
@@ -80,7 +82,7 @@ func (v *visitor) do(method, path string, form url.Values) answer {
 		return a // it does not end
 	}
 	body, err := io.ReadAll(w.Body)
-	must(err)
+	platformtest.Must(err)
 	a.body = string(body)
 	return a
 }
@@ -101,12 +103,12 @@ var (
 func dashboardRoutes(t *testing.T) []dashboardRoute {
 	t.Helper()
 	files, err := filepath.Glob("../../../web/*.go")
-	must(err)
+	platformtest.Must(err)
 	ofAll := map[string]bool{"signInRoutes": true, "accountRoutes": true, "paletteRoutes": true, "hostRoutes": true, "auditRoutes": true}
 	var list []dashboardRoute
 	for _, name := range files {
 		src, err := os.ReadFile(name)
-		must(err)
+		platformtest.Must(err)
 		for _, f := range routesFunc.FindAllStringSubmatch(string(src), -1) {
 			for _, c := range routeCall.FindAllStringSubmatch(f[0], -1) {
 				r := dashboardRoute{method: strings.ToUpper(c[1]), pattern: c[2]}

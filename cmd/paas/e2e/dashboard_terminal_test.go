@@ -179,7 +179,7 @@ func TestDashboardConfig(t *testing.T) {
 	b.waitFor(`document.readyState === "complete"`)
 	p.mustPaas(t, "ps:wait", "-a", r.app)
 	for key, want := range map[string]string{"GREETING": "second-value", "NEW": "a b", "BETWEEN": "1"} {
-		out, err := exec.Command(built.paas, p.cli("run:inside", "web.1", "-a", r.app, "--", "/app", "-mode", "env", key)...).Output()
+		out, err := exec.Command(built.Paas, p.cli("run:inside", "web.1", "-a", r.app, "--", "/app", "-mode", "env", key)...).Output()
 		if err != nil || strings.TrimSpace(string(out)) != want {
 			t.Errorf("%s is %q in the dyno (%v)", key, out, err)
 		}

@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"paas/cmd/paas/platformtest"
 )
 
 const (
@@ -31,7 +33,7 @@ func TestFirstPageIsLight(t *testing.T) {
 	b := w.tab()
 	call(b, network.ClearBrowserCache, cdp.Empty{})
 	got := &traffic{sizes: map[network.RequestID]int{}, names: map[network.RequestID]string{}}
-	must(chromedp.Listen(b.ctx, got.heard))
+	platformtest.Must(chromedp.Listen(b.ctx, got.heard))
 	b.open("/")
 	b.waitFor(`document.querySelectorAll("main a[href^='/apps/']").length >= ` + fmt.Sprint(manyApps))
 	if total := got.total(t); total > firstPage || total < 2000 {
@@ -114,16 +116,16 @@ func (b *tab) serverTime(path string, n int) time.Duration {
 	var took []time.Duration
 	for range n {
 		req, err := http.NewRequestWithContext(b.t.Context(), http.MethodGet, "http://"+b.p.http+path, nil)
-		must(err)
+		platformtest.Must(err)
 		req.Host = b.base[len("http://"):]
 		for _, c := range cookies {
 			req.AddCookie(&http.Cookie{Name: c.Name, Value: c.Value})
 		}
 		begin := time.Now()
 		resp, err := http.DefaultClient.Do(req)
-		must(err)
+		platformtest.Must(err)
 		_, err = io.Copy(io.Discard, resp.Body)
-		must(err)
+		platformtest.Must(err)
 		took = append(took, time.Since(begin))
 		resp.Body.Close()
 		if resp.StatusCode != http.StatusOK {

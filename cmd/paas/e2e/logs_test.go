@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // collectorHost is the only address of this machine that drains may send to.
@@ -133,7 +135,7 @@ func cmdCollected(ts *testscript.TestScript, neg bool, args []string) {
 func cmdSearched(ts *testscript.TestScript, args []string) {
 	var out []byte
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
-		cmd := exec.Command(built.paas, "logs", "-n", "1", "--regex", args[1], "-a", args[0])
+		cmd := exec.Command(built.Paas, "logs", "-n", "1", "--regex", args[1], "-a", args[0])
 		cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
 		if out, _ = cmd.CombinedOutput(); regexp.MustCompile(args[1]).Match(out) {
 			ts.Logf("found: %s", out)
@@ -182,8 +184,8 @@ type follower struct {
 // follow starts one as the operator and waits until it follows.
 func (p *platform) follow(app string) (*follower, error) {
 	f := &follower{done: make(chan struct{}), wake: make(chan struct{}, 1)}
-	f.cmd = exec.Command(built.paas, "logs", "--tail", "-n", "1", "-a", app, "--server", "unix://"+filepath.Join(p.data, "run", "paas.sock"))
-	f.cmd.Env = append(os.Environ(), "HOME="+built.dir)
+	f.cmd = exec.Command(built.Paas, "logs", "--tail", "-n", "1", "-a", app, "--server", "unix://"+filepath.Join(p.data, "run", "paas.sock"))
+	f.cmd.Env = append(os.Environ(), "HOME="+built.Dir)
 	f.cmd.Stdout = f
 	if err := f.cmd.Start(); err != nil {
 		return nil, err
@@ -218,7 +220,7 @@ func (f *follower) until(text string) error {
 		case <-f.done:
 			return fmt.Errorf("the tail ended without a line with %q:\n%s", text, f.got())
 		case <-ctx.Done():
-			return fmt.Errorf("no line with %q came:\n%s", text, tail(f.got(), 30))
+			return fmt.Errorf("no line with %q came:\n%s", text, platformtest.Tail(f.got(), 30))
 		}
 	}
 	return nil
@@ -232,14 +234,14 @@ func (f *follower) stop() {
 // TestLogsSurviveARestart: the lines of before are there, who follows goes on
 // following without losing or doubling one, and a drain too.
 func TestLogsSurviveARestart(t *testing.T) {
-	p := newPlatform(filepath.Join(built.dir, "logs"))
+	p := newPlatform(filepath.Join(built.Dir, "logs"))
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(p.destroy)
 	p.newApp(t, "logs-stay").push("one")
 	s, err := newSink()
-	must(err)
+	platformtest.Must(err)
 	defer s.close()
 	p.mustPaas(t, "drains:add", "syslog://"+s.l.Addr().String(), "-a", "logs-stay")
 	f, err := p.follow("logs-stay")
@@ -255,7 +257,7 @@ func TestLogsSurviveARestart(t *testing.T) {
 		if err := f.until(`path="` + path + `"`); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.until(60*time.Second, "draining", func() bool { return strings.Contains(s.got(), `path="`+path+`"`) }); err != nil {
+		if err := p.Until(60*time.Second, "draining", func() bool { return strings.Contains(s.got(), `path="`+path+`"`) }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // member is somebody with an account, a key and a login of their own.
@@ -29,10 +31,10 @@ func (p *platform) member(t *testing.T, email string, flags ...string) *member {
 	name, _, _ := strings.Cut(email, "@")
 	who := &member{t: t, p: p, email: email, home: filepath.Join(t.TempDir(), name)}
 	key := filepath.Join(who.home, ".ssh", "id_ed25519")
-	must(os.MkdirAll(filepath.Dir(key), 0o700))
-	run("", nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name+"@laptop", "-f", key)
-	for _, v := range p.clientEnv(who.home) {
-		v = strings.ReplaceAll(v, built.key, key)
+	platformtest.Must(os.MkdirAll(filepath.Dir(key), 0o700))
+	platformtest.Run(nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", name+"@laptop", "-f", key)
+	for _, v := range built.Env(who.home) {
+		v = strings.ReplaceAll(v, built.Key, key)
 		if k, _, _ := strings.Cut(v, "="); strings.HasSuffix(k, "_NAME") {
 			v = k + "=" + strings.ToUpper(name[:1]) + name[1:]
 		} else if strings.HasSuffix(k, "_EMAIL") {
@@ -48,7 +50,7 @@ func (p *platform) member(t *testing.T, email string, flags ...string) *member {
 		})
 	}
 	host, port, err := net.SplitHostPort(p.ssh)
-	must(err)
+	platformtest.Must(err)
 	who.paas("login", "ssh://paas@"+net.JoinHostPort(host, port), "-i", key, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no",
 		"-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
 	return who
@@ -65,9 +67,9 @@ func (w *member) try(dir, name string, args ...string) (string, error) {
 // paas runs the CLI as the member.
 func (w *member) paas(args ...string) string {
 	w.t.Helper()
-	out, err := w.try(w.home, built.paas, args...)
+	out, err := w.try(w.home, built.Paas, args...)
 	if err != nil {
-		w.t.Fatalf("paas %v as %s: %v\n%s\nserver:\n%s", args, w.email, err, out, tail(w.p.log.String(), 20))
+		w.t.Fatalf("paas %v as %s: %v\n%s\nserver:\n%s", args, w.email, err, out, platformtest.Tail(w.p.Log.String(), 20))
 	}
 	return out
 }
@@ -84,7 +86,7 @@ func (w *member) tab() *tab {
 func (p *platform) db(t *testing.T) *pgx.Conn {
 	t.Helper()
 	db, err := pgx.Connect(t.Context(), "host="+filepath.Join(p.data, "postgres-socket")+" user=paas dbname=paas")
-	must(err)
+	platformtest.Must(err)
 	t.Cleanup(func() { _ = db.Close(context.Background()) })
 	return db
 }

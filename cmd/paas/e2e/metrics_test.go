@@ -15,7 +15,7 @@ import (
 // TestMetrics: every request is counted, by class and release, shown by the
 // CLI and to Prometheus at once, and still there after a restart.
 func TestMetrics(t *testing.T) {
-	p := newPlatform(filepath.Join(built.dir, "metrics"))
+	p := newPlatform(filepath.Join(built.Dir, "metrics"))
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestMetrics(t *testing.T) {
 			return err == nil && json.Unmarshal([]byte(out), &m) == nil && m.Total.Requests >= want
 		}
 	}
-	if err := p.until(60*time.Second, "counting", all(30)); err != nil {
+	if err := p.Until(60*time.Second, "counting", all(30)); err != nil {
 		t.Fatal(err)
 	}
 	check := func(when string) {
@@ -87,7 +87,7 @@ func TestMetrics(t *testing.T) {
 		}
 		return false
 	}
-	if err := p.until(40*time.Second, "measuring", func() bool { return all(30)() && measured() }); err != nil {
+	if err := p.Until(40*time.Second, "measuring", func() bool { return all(30)() && measured() }); err != nil {
 		t.Fatalf("%v\nusage %+v", err, m.Usage)
 	}
 	contains(t, p.mustPaas(t, "metrics", "-a", "counted"), "web ", "512.0 MB")
@@ -97,7 +97,7 @@ func TestMetrics(t *testing.T) {
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
-	if err := p.until(60*time.Second, "remembering", all(30)); err != nil {
+	if err := p.Until(60*time.Second, "remembering", all(30)); err != nil {
 		t.Fatal(err)
 	}
 	check("after a restart")

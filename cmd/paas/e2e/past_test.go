@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"paas/cmd/paas/platformtest"
 	"paas/router"
 )
 
@@ -18,9 +19,9 @@ func past(t *testing.T, db *pgx.Conn, app string, busy, faulty float64, types ma
 	t.Helper()
 	var id, host string
 	var release int
-	must(db.QueryRow(t.Context(), `select a.id, r.version, (select id::text from hosts limit 1) from apps a join releases r on r.id = a.current_release where a.name = $1`, app).Scan(&id, &release, &host))
+	platformtest.Must(db.QueryRow(t.Context(), `select a.id, r.version, (select id::text from hosts limit 1) from apps a join releases r on r.id = a.current_release where a.name = $1`, app).Scan(&id, &release, &host))
 	_, err := db.Exec(t.Context(), `delete from usage where app_id = $1`, id)
-	must(err)
+	platformtest.Must(err)
 	random := rand.New(rand.NewPCG(1, uint64(len(app))))
 	now := time.Now().UTC().Truncate(time.Minute)
 	var traffic, usage [][]any
@@ -57,7 +58,7 @@ func latencies(random *rand.Rand, n int, busy float64) []byte {
 		h.Observe(time.Duration(ms * float64(time.Millisecond)))
 	}
 	b, err := h.AppendBinary([]byte{})
-	must(err)
+	platformtest.Must(err)
 	return b
 }
 

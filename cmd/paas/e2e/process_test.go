@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // processCmds are the script commands about process types and what they run.
@@ -31,7 +33,7 @@ func cmdPushes(ts *testscript.TestScript, args []string) {
 	r.git("commit", "-q", "--allow-empty", "-m", args[1])
 	out, err := r.try("push", "paas", "main")
 	if err != nil {
-		ts.Fatalf("git push: %v\n%s\nserver:\n%s", err, out, tail(r.p.log.String(), 40))
+		ts.Fatalf("git push: %v\n%s\nserver:\n%s", err, out, platformtest.Tail(r.p.Log.String(), 40))
 	}
 	rest := out
 	for _, want := range args[2:] {
@@ -70,7 +72,7 @@ func cmdPs(ts *testscript.TestScript, args []string) {
 	re := regexp.MustCompile(args[1])
 	var out []byte
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline) && t.Context().Err() == nil; {
-		cmd := exec.Command(built.paas, "ps", "-a", args[0])
+		cmd := exec.Command(built.Paas, "ps", "-a", args[0])
 		cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
 		out, _ = cmd.CombinedOutput()
 		if re.Match(out) {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"paas/cmd/paas/platformtest"
 )
 
 func TestPushServesAndTellsTheStory(t *testing.T) {
@@ -123,8 +125,8 @@ func TestTwoPushesAtOnce(t *testing.T) {
 	r.push("zero")
 	r.commit("one")
 	first := exec.Command("git", "push", "paas", "main")
-	first.Dir, first.Env = r.dir, append(p.clientEnv(t.TempDir()), "PATH="+"/usr/local/bin:/usr/bin:/bin")
-	must(first.Start())
+	first.Dir, first.Env = r.dir, append(built.Env(t.TempDir()), "PATH="+"/usr/local/bin:/usr/bin:/bin")
+	platformtest.Must(first.Start())
 	other := &repo{t: t, p: p, dir: filepath.Join(t.TempDir(), "other"), app: "twice"}
 	r.git("clone", "-q", r.dir, other.dir)
 	other.git("remote", "add", "paas", "ssh://paas@"+p.ssh+"/twice.git")
@@ -254,7 +256,7 @@ func (r *repo) hang(t *testing.T) <-chan string {
 		out, _ := r.try("push", "paas", "main")
 		done <- out
 	}()
-	err := r.p.until(60*time.Second, "building", func() bool {
+	err := r.p.Until(60*time.Second, "building", func() bool {
 		out, _ := r.p.paas("deploys", "-a", r.app)
 		return strings.Contains(out, "building")
 	})
@@ -315,7 +317,7 @@ func TestDestroyWhileBuilding(t *testing.T) {
 // Postgres is killed in the middle of a deploy, again and again: each deploy
 // goes live all the same, and nobody is told otherwise.
 func TestDatabaseKilledDuringDeploys(t *testing.T) {
-	p := newPlatform(filepath.Join(built.dir, "blip"))
+	p := newPlatform(filepath.Join(built.Dir, "blip"))
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -330,10 +332,10 @@ func TestDatabaseKilledDuringDeploys(t *testing.T) {
 		out, err := r.try("push", "paas", "main")
 		timer.Stop()
 		if err != nil {
-			t.Fatalf("killed after %d ms: %v\n%s\n%s", delay, err, out, tail(p.log.String(), 30))
+			t.Fatalf("killed after %d ms: %v\n%s\n%s", delay, err, out, platformtest.Tail(p.Log.String(), 30))
 		}
 		r.serves(version)
-		err = p.until(60*time.Second, "running postgres again", func() bool { _, err := p.paas("apps"); return err == nil })
+		err = p.Until(60*time.Second, "running postgres again", func() bool { _, err := p.paas("apps"); return err == nil })
 		if err != nil {
 			t.Fatal(err)
 		}

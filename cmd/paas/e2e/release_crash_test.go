@@ -11,7 +11,7 @@ import (
 // kill -9 of the server around the release command and postdeploy: each has
 // run exactly once when the deploy is live.
 func TestKillAroundReleaseCommand(t *testing.T) {
-	p := newPlatform(filepath.Join(built.dir, "release-crash"))
+	p := newPlatform(filepath.Join(built.Dir, "release-crash"))
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestKillAroundReleaseCommand(t *testing.T) {
 			if out, err := r.try("push", "paas", "main"); err == nil {
 				t.Fatalf("the push went through though the server was killed:\n%s", out)
 			}
-			<-p.exited
+			<-p.Exited
 			if err := p.start(); err != nil {
 				t.Fatal(err)
 			}
@@ -42,7 +42,7 @@ func TestKillAroundReleaseCommand(t *testing.T) {
 // kill -9 while the release command runs: it goes on without the server, and
 // its end is taken up with every line it printed meanwhile.
 func TestKillWhileReleaseCommandRuns(t *testing.T) {
-	p := newPlatform(filepath.Join(built.dir, "release-running"))
+	p := newPlatform(filepath.Join(built.Dir, "release-running"))
 	if err := p.start(); err != nil {
 		t.Fatal(err)
 	}
@@ -53,8 +53,8 @@ func TestKillWhileReleaseCommandRuns(t *testing.T) {
 	r.commit("one")
 	pushed := r.pushLater()
 	p.untilLogged(t, r.app, "]: lingering")
-	_ = p.cmd.Process.Kill()
-	<-p.exited
+	_ = p.Cmd.Process.Kill()
+	<-p.Exited
 	if out := <-pushed; out.err == nil {
 		t.Fatalf("the push went through though the server was killed:\n%s", out.text)
 	}
@@ -81,7 +81,7 @@ func TestCancelWhileReleaseCommandRuns(t *testing.T) {
 		t.Fatalf("a cancelled push went through:\n%s", out.text)
 	}
 	contains(t, out.text, "worker at work", "The deploy was cancelled", "Nothing was changed")
-	err := p.until(30*time.Second, "clean", func() bool { return countOf(p.containers(t), "paas-"+r.app+"-") == 0 })
+	err := p.Until(30*time.Second, "clean", func() bool { return countOf(p.containers(t), "paas-"+r.app+"-") == 0 })
 	if err != nil {
 		t.Errorf("containers left over: %v\n%v", p.containers(t), err)
 	}
@@ -106,7 +106,7 @@ func (r *repo) pushLater() <-chan pushResult {
 // untilLogged waits until an app's log holds a text.
 func (p *platform) untilLogged(t *testing.T, app, text string) {
 	t.Helper()
-	err := p.until(30*time.Second, "saying "+text, func() bool {
+	err := p.Until(30*time.Second, "saying "+text, func() bool {
 		log, err := p.paas("logs", "-n", "1500", "-a", app)
 		return err == nil && strings.Contains(log, text)
 	})
@@ -119,7 +119,7 @@ func (p *platform) untilLogged(t *testing.T, app, text string) {
 func ranOnce(t *testing.T, p *platform, r *repo) {
 	t.Helper()
 	want := strings.TrimSpace(r.git("rev-parse", "HEAD"))
-	err := p.until(30*time.Second, "done with the deploy", func() bool {
+	err := p.Until(30*time.Second, "done with the deploy", func() bool {
 		refs, err := r.try("ls-remote", "paas", "refs/heads/main")
 		return err == nil && strings.HasPrefix(refs, want)
 	})
@@ -136,7 +136,7 @@ func ranOnce(t *testing.T, p *platform, r *repo) {
 	if out := p.mustPaas(t, "releases", "-a", r.app); strings.Count(out, "Deploy "+want[:8]) != 1 {
 		t.Errorf("not exactly one release:\n%s", out)
 	}
-	err = p.until(30*time.Second, "clean", func() bool { return countOf(p.containers(t), "paas-"+r.app+"-") == 1 })
+	err = p.Until(30*time.Second, "clean", func() bool { return countOf(p.containers(t), "paas-"+r.app+"-") == 1 })
 	if err != nil {
 		t.Errorf("containers left over: %v\n%v", p.containers(t), err)
 	}

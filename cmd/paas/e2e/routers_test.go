@@ -4,63 +4,45 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // edge is a `paas router` process.
 type edge struct {
+	*platformtest.Program
 	p          *platform
 	name, http string
 	dir        string
-	cmd        *exec.Cmd
-	exited     chan struct{}
-	log        *lockedBuffer
 }
-
-var routerLine = regexp.MustCompile(`paas router join (\S+) (\S+) --ca (\S+)`)
 
 // newEdge joins a router by the command that routers:add prints, and starts it.
 func (p *platform) newEdge(t *testing.T, name string) *edge {
 	t.Helper()
-	m := routerLine.FindStringSubmatch(p.mustPaas(t, "routers:add", name))
-	if m == nil {
-		t.Fatal("routers:add printed no command")
-	}
-	e := &edge{p: p, name: name, http: freeAddr(), dir: filepath.Join(t.TempDir(), name)}
-	out, err := exec.Command(built.paas, "router", "join", m[1], m[2], "--ca", m[3], "--data-dir", e.dir).CombinedOutput()
+	e := &edge{p: p, name: name, http: platformtest.FreeAddr("127.0.0.1"), dir: filepath.Join(t.TempDir(), name)}
+	out, err := exec.Command(built.Paas, append(platformtest.JoinCommand(t, p.mustPaas(t, "routers:add", name)), "--data-dir", e.dir)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("join: %v\n%s", err, out)
 	}
 	e.start(t)
-	t.Cleanup(func() { e.end(syscall.SIGTERM) })
+	t.Cleanup(func() { e.Stop(syscall.SIGTERM) })
 	return e
 }
 
 func (e *edge) start(t *testing.T) {
 	t.Helper()
-	e.log, e.exited = &lockedBuffer{}, make(chan struct{})
-	e.cmd = exec.Command(built.paas, "router", "--data-dir", e.dir, "--http", e.http, "--drain-timeout", "5s")
-	e.cmd.Stdout, e.cmd.Stderr = e.log, e.log
-	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	must(e.cmd.Start())
-	cmd, exited := e.cmd, e.exited
-	go func() { _ = cmd.Wait(); close(exited) }()
-	alone := &platform{exited: exited, log: e.log} // the other may be away
-	must(alone.until(60*time.Second, "ready", func() bool { return strings.Contains(e.log.String(), "msg=ready") }))
-}
-
-func (e *edge) end(s os.Signal) {
-	_ = e.cmd.Process.Signal(s)
-	<-e.exited
+	program, err := built.Start(nil, "router", "--data-dir", e.dir, "--http", e.http, "--drain-timeout", "5s")
+	platformtest.Must(err)
+	e.Program = program
+	platformtest.Must(e.UntilReady(60 * time.Second))
 }
 
 // ask gives the first word of what an app answers through the router, or what went wrong.
@@ -122,15 +104,15 @@ func (e *edge) ride(app string) (end func() (asked, failed int64, example string
 // wait for both, do not wait for one that was killed, and both serve without
 // the control plane, one of them after its own restart.
 func TestRoutersElsewhere(t *testing.T) {
-	fleet := freeAddr()
-	p := newPlatform(filepath.Join(built.dir, "routers"), "--fleet", fleet, "--fleet-name", fleet)
+	fleet := platformtest.FreeAddr("127.0.0.1")
+	p := newPlatform(filepath.Join(built.Dir, "routers"), "--fleet", fleet, "--fleet-name", fleet)
 	t.Cleanup(p.destroy)
-	must(p.start())
+	platformtest.Must(p.start())
 	r := p.newApp(t, "edgy")
 	r.push("v0")
 	one, two := p.newEdge(t, "edge-1"), p.newEdge(t, "edge-2")
 	for _, e := range []*edge{one, two} {
-		must(p.until(60*time.Second, e.name+" followed", func() bool { return e.state() == "ready" && e.ask("edgy") == "v0" }))
+		platformtest.Must(p.Until(60*time.Second, e.name+" followed", func() bool { return e.state() == "ready" && e.ask("edgy") == "v0" }))
 	}
 
 	endOne, endTwo := one.ride("edgy"), two.ride("edgy")
@@ -161,19 +143,19 @@ func TestRoutersElsewhere(t *testing.T) {
 	r.commit("v4")
 	killed, pushed := time.Now(), make(chan error, 1)
 	go func() { _, err := r.try("push", "paas", "main"); pushed <- err }()
-	one.end(syscall.SIGKILL)
-	must(<-pushed)
+	one.Stop(syscall.SIGKILL)
+	platformtest.Must(<-pushed)
 	t.Logf("a deploy during which a router is killed took %s", time.Since(killed).Round(time.Millisecond))
 	if asked, failed, example := endTwo(); failed > 0 {
 		t.Errorf("%d of %d requests through the other failed: %s", failed, asked, example)
 	}
-	must(p.until(60*time.Second, "sure that it is lost", func() bool { return one.state() == "lost" }))
+	platformtest.Must(p.Until(60*time.Second, "sure that it is lost", func() bool { return one.state() == "lost" }))
 	one.start(t)
-	must(p.until(60*time.Second, "sure that it is back", func() bool { return one.state() == "ready" && one.ask("edgy") == "v4" }))
+	platformtest.Must(p.Until(60*time.Second, "sure that it is back", func() bool { return one.state() == "ready" && one.ask("edgy") == "v4" }))
 
 	p.terminate()
 	endTwo = two.ride("edgy")
-	one.end(syscall.SIGKILL)
+	one.Stop(syscall.SIGKILL)
 	one.start(t)
 	for range 20 {
 		if got := one.ask("edgy"); got != "v4" {
@@ -183,8 +165,8 @@ func TestRoutersElsewhere(t *testing.T) {
 	if asked, failed, example := endTwo(); failed > 0 || asked == 0 {
 		t.Errorf("alone %d of %d requests failed: %s", failed, asked, example)
 	}
-	must(p.start())
-	must(p.until(60*time.Second, "followed again", func() bool { return one.state() == "ready" && two.state() == "ready" }))
+	platformtest.Must(p.start())
+	platformtest.Must(p.Until(60*time.Second, "followed again", func() bool { return one.state() == "ready" && two.state() == "ready" }))
 	r.push("v5")
 	if one.ask("edgy") != "v5" || two.ask("edgy") != "v5" {
 		t.Error("they do not follow any more")

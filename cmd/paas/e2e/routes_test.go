@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"paas/cmd/paas/platformtest"
 	"paas/server"
 	"paas/server/api"
 	"paas/server/httpd"
@@ -200,7 +201,7 @@ func (w *walker) send(by http.RoundTripper, base, token, method, path, body stri
 	ctx, done := context.WithTimeout(w.t.Context(), 15*time.Second)
 	defer done()
 	req, err := http.NewRequestWithContext(ctx, method, base+path, strings.NewReader(body))
-	must(err)
+	platformtest.Must(err)
 	req.Header.Set("Accept", api.ContentType)
 	if end := path[strings.LastIndex(path, "/")+1:]; slices.Contains([]string{"attach", "exec", "forward"}, end) {
 		for name, value := range map[string]string{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="} {
@@ -241,11 +242,11 @@ func (w *walker) join(email, app string) string {
 		w.t.Fatalf("invite %s: %d %s", email, a.code, a.body)
 	}
 	key := filepath.Join(w.t.TempDir(), "id")
-	run("", nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+	platformtest.Run(nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
 	line, err := os.ReadFile(key + ".pub")
-	must(err)
+	platformtest.Must(err)
 	body, err := json.Marshal(api.AcceptInvitation{Code: i.Code, PublicKey: string(line)})
-	must(err)
+	platformtest.Must(err)
 	a = w.send(by, "http://paas", "", "POST", "/invitations/accept", string(body))
 	var j api.Joined
 	if err := json.Unmarshal([]byte(a.body), &j); err != nil || a.code != http.StatusCreated || j.Token == "" {

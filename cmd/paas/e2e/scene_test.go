@@ -9,12 +9,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // demoApp is the app of scenes, built once.
 var demoApp = sync.OnceValue(func() string {
-	bin := filepath.Join(built.dir, "demo")
-	run("", []string{"CGO_ENABLED=0"}, "go", "build", "-o", bin, "./testdata/demo")
+	bin := filepath.Join(built.Dir, "demo")
+	platformtest.BuildApp(bin, "./testdata/demo")
 	return bin
 })
 
@@ -51,7 +53,7 @@ func (w *member) clone(name string) *work {
 	r := &work{who: w, app: name, dir: w.t.TempDir()}
 	r.git("init", "-q", "-b", "main")
 	r.git("remote", "add", "paas", "ssh://paas@"+w.p.ssh+"/"+name+".git")
-	must(os.Link(demoApp(), filepath.Join(r.dir, "demo")))
+	platformtest.Must(os.Link(demoApp(), filepath.Join(r.dir, "demo")))
 	return r
 }
 
@@ -67,7 +69,7 @@ func (r *work) git(args ...string) string {
 	r.who.t.Helper()
 	out, err := r.who.try(r.dir, "git", args...)
 	if err != nil {
-		r.who.t.Fatalf("git %v: %v\n%s\nserver:\n%s", args, err, out, tail(r.who.p.log.String(), 40))
+		r.who.t.Fatalf("git %v: %v\n%s\nserver:\n%s", args, err, out, platformtest.Tail(r.who.p.Log.String(), 40))
 	}
 	return out
 }
@@ -76,12 +78,12 @@ func (r *work) commit(subject string, changed files) {
 	r.who.t.Helper()
 	for _, name := range slices.Sorted(maps.Keys(changed)) {
 		if text := changed[name]; text != "" {
-			must(os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o644))
+			platformtest.Must(os.WriteFile(filepath.Join(r.dir, name), []byte(text), 0o644))
 		} else {
 			_ = os.Remove(filepath.Join(r.dir, name))
 		}
 	}
-	must(os.WriteFile(filepath.Join(r.dir, "VERSION"), []byte(subject+"\n"), 0o644))
+	platformtest.Must(os.WriteFile(filepath.Join(r.dir, "VERSION"), []byte(subject+"\n"), 0o644))
 	r.git("add", "-A", "--", ".")
 	r.git("commit", "-q", "-m", subject)
 }

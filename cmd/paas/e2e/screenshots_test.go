@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"testing"
 	"time"
+
+	"paas/cmd/paas/platformtest"
 )
 
 var picturesTo = flag.String("screenshots", "", "directory for TestScreenshots to write its pictures to")
@@ -71,7 +73,7 @@ func TestScreenshots(t *testing.T) {
 func TestPicturesOfTheDocs(t *testing.T) {
 	const docs = "../../../docs"
 	page, err := os.ReadFile(filepath.Join(docs, "dashboard.md"))
-	must(err)
+	platformtest.Must(err)
 	shown := regexp.MustCompile(`\((screenshots/[a-z-]+\.webp)\)`).FindAllSubmatch(page, -1)
 	if len(shown) < 20 {
 		t.Errorf("docs/dashboard.md shows %d pictures", len(shown))
@@ -86,7 +88,7 @@ func TestPicturesOfTheDocs(t *testing.T) {
 // stage is a platform of its own, at the usual ports where they are free.
 func stage(t *testing.T) *platform {
 	t.Helper()
-	p := newPlatform(filepath.Join(built.dir, "stage"))
+	p := newPlatform(filepath.Join(built.Dir, "stage"))
 	for port, at := range map[string]*string{"8080": &p.http, "2222": &p.ssh, "8081": &p.api} {
 		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
 			*at = l.Addr().String()

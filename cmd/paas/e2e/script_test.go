@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // TestScripts runs testdata/script: people's terminals against the shared
@@ -24,7 +26,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
-			env.Vars = append(env.Vars, p.clientEnv(env.WorkDir)...)
+			env.Vars = append(env.Vars, built.Env(env.WorkDir)...)
 			repos := map[string]*repo{}
 			env.Values["repos"] = repos
 			env.Defer(func() { // scripts run side by side: none keeps its dynos until the last has ended
@@ -86,7 +88,7 @@ func cmdPush(ts *testscript.TestScript, p *platform, app, version string) {
 	ts.Check(os.WriteFile(filepath.Join(r.dir, "VERSION"), []byte(version+"\n"), 0o644))
 	for _, args := range [][]string{{"add", "-A", "--", "."}, {"commit", "-q", "-m", version}, {"push", "paas", "main"}} {
 		if out, err := r.try(args...); err != nil {
-			ts.Fatalf("git %v: %v\n%s\nserver:\n%s", args, err, out, tail(p.log.String(), 40))
+			ts.Fatalf("git %v: %v\n%s\nserver:\n%s", args, err, out, platformtest.Tail(p.Log.String(), 40))
 		}
 	}
 }
@@ -117,12 +119,12 @@ func cmdRefused(ts *testscript.TestScript, args []string) {
 
 func login(ts *testscript.TestScript, p *platform) {
 	host, port, _ := net.SplitHostPort(p.ssh)
-	cmdPaas(ts, false, []string{"login", "ssh://paas@" + net.JoinHostPort(host, port), "-i", built.key, "-o", "IdentitiesOnly=yes",
+	cmdPaas(ts, false, []string{"login", "ssh://paas@" + net.JoinHostPort(host, port), "-i", built.Key, "-o", "IdentitiesOnly=yes",
 		"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"})
 }
 
 func cmdPaas(ts *testscript.TestScript, neg bool, args []string) {
-	err := ts.Exec(built.paas, args...)
+	err := ts.Exec(built.Paas, args...)
 	if err != nil && !neg {
 		ts.Fatalf("paas %s: %v", strings.Join(args, " "), err)
 	}
@@ -163,7 +165,7 @@ func cmdLogged(ts *testscript.TestScript, args []string) {
 	re := regexp.MustCompile(args[1])
 	var out []byte
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
-		cmd := exec.Command(built.paas, "logs", "-n", "1500", "-a", args[0])
+		cmd := exec.Command(built.Paas, "logs", "-n", "1500", "-a", args[0])
 		cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
 		out, _ = cmd.CombinedOutput()
 		if re.Match(out) {
@@ -176,8 +178,8 @@ func cmdLogged(ts *testscript.TestScript, args []string) {
 // cmdStranger runs git with a key that nobody registered, and wants it refused.
 func cmdStranger(ts *testscript.TestScript, p *platform, args []string) {
 	key := filepath.Join(ts.Getenv("WORK"), "stranger")
-	run("", nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
-	ssh := strings.Replace(ts.Getenv("GIT_SSH_COMMAND"), built.key, key, 1)
+	platformtest.Run(nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+	ssh := strings.Replace(ts.Getenv("GIT_SSH_COMMAND"), built.Key, key, 1)
 	ts.Setenv("GIT_SSH_COMMAND", ssh)
 	err := ts.Exec(args[0], args[1], fmt.Sprintf("ssh://paas@%s/%s.git", p.ssh, args[2]))
 	if err == nil {

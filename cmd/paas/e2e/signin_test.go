@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // surfer is a browser without scripts that finds the dashboard's host name at
@@ -25,7 +27,7 @@ type surfer struct {
 func newSurfer(t *testing.T, p *platform) *surfer {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
-	must(err)
+	platformtest.Must(err)
 	by := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, p.http)
 	}}
@@ -39,7 +41,7 @@ func (s *surfer) ask(method, at string, form url.Values) (int, string, string) {
 	ctx, done := context.WithTimeout(s.t.Context(), 20*time.Second)
 	defer done()
 	r, err := http.NewRequestWithContext(ctx, method, at, strings.NewReader(form.Encode()))
-	must(err)
+	platformtest.Must(err)
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	res, err := s.Do(r)
 	if err != nil {
@@ -47,7 +49,7 @@ func (s *surfer) ask(method, at string, form url.Values) (int, string, string) {
 	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
-	must(err)
+	platformtest.Must(err)
 	return res.StatusCode, string(b), res.Request.URL.Path
 }
 
@@ -55,7 +57,7 @@ func (s *surfer) ask(method, at string, form url.Values) (int, string, string) {
 func (s *surfer) press(link string) (int, string, string) {
 	s.t.Helper()
 	u, err := url.Parse(link)
-	must(err)
+	platformtest.Must(err)
 	form := u.Query()
 	u.RawQuery = ""
 	return s.ask("POST", u.String(), form)
@@ -109,10 +111,10 @@ func signingOutEnds(t *testing.T, p *platform, who *member, app string) {
 	b.press(link)
 	base := strings.Split(link, "/sign-in")[0]
 	r, err := http.NewRequestWithContext(t.Context(), "GET", base+"/apps/"+app+"/live", nil)
-	must(err)
+	platformtest.Must(err)
 	r.Header.Set("Accept", "text/event-stream")
 	live, err := b.Do(r)
-	must(err)
+	platformtest.Must(err)
 	defer live.Body.Close()
 	lines := bufio.NewReader(live.Body)
 	if _, err := lines.ReadString('\n'); err != nil || live.StatusCode != 200 {
@@ -137,7 +139,7 @@ func signingOutEnds(t *testing.T, p *platform, who *member, app string) {
 func sshArgsOf(p *platform, key string) []string {
 	args := p.sshArgs()
 	for i := range args {
-		if args[i] == built.key {
+		if args[i] == built.Key {
 			args[i] = key
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // patience is how long a tab waits for what a page should do by itself.
@@ -96,7 +98,7 @@ func (b *tab) waitText(selector, text string) {
 // quoted is a string of JavaScript.
 func quoted(s string) string {
 	b, err := json.Marshal(s)
-	must(err)
+	platformtest.Must(err)
 	return string(b)
 }
 
@@ -240,6 +242,6 @@ func (b *tab) theme(name string) {
 func (b *tab) screenshot(file string) {
 	b.t.Helper()
 	r := call(b, page.CaptureScreenshot, page.CaptureScreenshotParams{Format: "webp", Quality: new(int64(80))})
-	must(os.MkdirAll(filepath.Dir(file), 0o755))
-	must(os.WriteFile(file, r.Data, 0o644))
+	platformtest.Must(os.MkdirAll(filepath.Dir(file), 0o755))
+	platformtest.Must(os.WriteFile(file, r.Data, 0o644))
 }

@@ -21,6 +21,8 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // terminalCmds are the script commands about runs and SSH.
@@ -35,7 +37,7 @@ func terminalCmds(p *platform) map[string]func(ts *testscript.TestScript, neg bo
 func cmdExits(ts *testscript.TestScript, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	err = ts.Exec(built.paas, args[1:]...)
+	err = ts.Exec(built.Paas, args[1:]...)
 	if got := exitCode(err); err == nil && want != 0 || err != nil && got != want {
 		ts.Fatalf("paas %s: %v, want exit status %d", strings.Join(args[1:], " "), err, want)
 	}
@@ -44,8 +46,7 @@ func cmdExits(ts *testscript.TestScript, args []string) {
 // sshArgs are the arguments of the stock client for the platform's user.
 func (p *platform) sshArgs() []string {
 	host, port, _ := net.SplitHostPort(p.ssh)
-	return []string{"-F", "/dev/null", "-i", built.key, "-o", "IdentitiesOnly=yes", "-o", "StrictHostKeyChecking=no",
-		"-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-p", port, "paas@" + host}
+	return append(built.SSHFlags(), "-p", port, "paas@"+host)
 }
 
 // cmdSSH gives a command line over SSH, as one word or several.
@@ -73,7 +74,7 @@ type person struct {
 func sitDown(t *testing.T, name string, args ...string) *person {
 	t.Helper()
 	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), "HOME="+built.dir, "TERM=xterm")
+	cmd.Env = append(os.Environ(), "HOME="+built.Dir, "TERM=xterm")
 	tty, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: 30, Cols: 100})
 	if err != nil {
 		t.Fatal(err)
@@ -154,11 +155,11 @@ func (p *platform) cli(args ...string) []string {
 func gone(t *testing.T, p *platform, app, name string) {
 	t.Helper()
 	id, err := os.ReadFile(filepath.Join(p.data, "cluster-id"))
-	must(err)
+	platformtest.Must(err)
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		out, err := exec.Command("docker", "ps", "-a", "--format", "{{.Names}} {{.Status}}", "--filter", "label=paas.cluster="+strings.TrimSpace(string(id)),
 			"--filter", "label=paas.app="+app, "--filter", "label=paas.name="+name).Output()
-		must(err)
+		platformtest.Must(err)
 		if len(bytes.TrimSpace(out)) == 0 {
 			return
 		}
@@ -173,7 +174,7 @@ func gone(t *testing.T, p *platform, app, name string) {
 func TestTerminalRun(t *testing.T) {
 	p, r := terminalApp(t, "terms-tty")
 	for name, start := range map[string]func(line ...string) *person{
-		"cli": func(line ...string) *person { return sitDown(t, built.paas, p.cli(line...)...) },
+		"cli": func(line ...string) *person { return sitDown(t, built.Paas, p.cli(line...)...) },
 		"ssh": func(line ...string) *person {
 			return sitDown(t, "ssh", append(append([]string{"-t"}, p.sshArgs()...), strings.Join(line, " "))...)
 		},
@@ -181,7 +182,7 @@ func TestTerminalRun(t *testing.T) {
 		me := start("run", "-x", "-a", r.app, "--", "/app", "-mode", "tty")
 		me.sees("up, run.")
 		me.sees("tty 30x100\r\n")
-		must(pty.Setsize(me.tty, &pty.Winsize{Rows: 40, Cols: 120}))
+		platformtest.Must(pty.Setsize(me.tty, &pty.Winsize{Rows: 40, Cols: 120}))
 		me.sees("tty 40x120\r\n")
 		me.types("\x03")
 		me.sees("interrupted\r\n")
@@ -225,20 +226,20 @@ func TestTerminalStreams(t *testing.T) {
 	rand.Read(data)
 	want := fmt.Sprintf("%x %d <nil>\n", sha256.Sum256(data), len(data))
 	for name, cmd := range map[string]*exec.Cmd{
-		"cli":  exec.Command(built.paas, p.cli("run", "-a", r.app, "--", "/app", "-mode", "sum")...),
+		"cli":  exec.Command(built.Paas, p.cli("run", "-a", r.app, "--", "/app", "-mode", "sum")...),
 		"ssh":  exec.Command("ssh", append(p.sshArgs(), "run -a "+r.app+" -- /app -mode sum")...),
-		"exec": exec.Command(built.paas, p.cli("run:inside", "web.1", "-a", r.app, "--", "/app", "-mode", "sum")...),
+		"exec": exec.Command(built.Paas, p.cli("run:inside", "web.1", "-a", r.app, "--", "/app", "-mode", "sum")...),
 	} {
 		var out, stderr bytes.Buffer
-		cmd.Env = append(os.Environ(), "HOME="+built.dir)
+		cmd.Env = append(os.Environ(), "HOME="+built.Dir)
 		cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(data), &out, &stderr
 		if err := cmd.Run(); err != nil || out.String() != want {
 			t.Errorf("%s: %v %q, want %q; %s", name, err, out.String(), want, stderr.String())
 		}
 	}
-	cmd := exec.Command(built.paas, p.cli("run", "-a", r.app, "--", "/app", "-mode", "cat")...)
+	cmd := exec.Command(built.Paas, p.cli("run", "-a", r.app, "--", "/app", "-mode", "cat")...)
 	var out bytes.Buffer
-	cmd.Env = append(os.Environ(), "HOME="+built.dir)
+	cmd.Env = append(os.Environ(), "HOME="+built.Dir)
 	cmd.Stdin, cmd.Stdout = bytes.NewReader(data), &out
 	if err := cmd.Run(); err != nil || !bytes.Equal(out.Bytes(), data) {
 		t.Errorf("there and back: %v, %d bytes", err, out.Len())
@@ -249,14 +250,14 @@ func TestTerminalStreams(t *testing.T) {
 func TestTerminalClientKilled(t *testing.T) {
 	p, r := terminalApp(t, "terms-killed")
 	for name, cmd := range map[string]*exec.Cmd{
-		"cli": exec.Command(built.paas, p.cli("run", "-a", r.app, "--", "/app", "-mode", "cat")...),
+		"cli": exec.Command(built.Paas, p.cli("run", "-a", r.app, "--", "/app", "-mode", "cat")...),
 		"ssh": exec.Command("ssh", append(p.sshArgs(), "run -a "+r.app+" -- /app -mode cat")...),
 	} {
-		stderr := &lockedBuffer{}
-		cmd.Env, cmd.Stderr = append(os.Environ(), "HOME="+built.dir), stderr
+		stderr := &platformtest.Buffer{}
+		cmd.Env, cmd.Stderr = append(os.Environ(), "HOME="+built.Dir), stderr
 		stdin, err := cmd.StdinPipe()
-		must(err)
-		must(cmd.Start())
+		platformtest.Must(err)
+		platformtest.Must(cmd.Start())
 		up := regexp.MustCompile(`up, (run\.\d+)`)
 		for deadline := time.Now().Add(30 * time.Second); !up.MatchString(stderr.String()); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
@@ -264,7 +265,7 @@ func TestTerminalClientKilled(t *testing.T) {
 			}
 		}
 		run := up.FindStringSubmatch(stderr.String())[1]
-		must(cmd.Process.Kill())
+		platformtest.Must(cmd.Process.Kill())
 		_ = cmd.Wait()
 		stdin.Close()
 		gone(t, p, r.app, run)
@@ -278,7 +279,7 @@ func TestTerminalClientKilled(t *testing.T) {
 // at once, until Ctrl-C.
 func TestTerminalForward(t *testing.T) {
 	p, r := terminalApp(t, "terms-forward")
-	asked := exec.Command(built.paas, p.cli("ps:exec", "-a", r.app, "--", "/app", "-mode", "env", "PORT")...)
+	asked := exec.Command(built.Paas, p.cli("ps:exec", "-a", r.app, "--", "/app", "-mode", "env", "PORT")...)
 	answer, err := asked.Output()
 	if err != nil {
 		t.Fatal(err)
@@ -286,12 +287,12 @@ func TestTerminalForward(t *testing.T) {
 	port := strings.TrimSpace(string(answer))
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	cmd := exec.CommandContext(ctx, built.paas, p.cli("ps:forward", "0:"+port, "-a", r.app)...)
-	cmd.Env = append(os.Environ(), "HOME="+built.dir)
+	cmd := exec.CommandContext(ctx, built.Paas, p.cli("ps:forward", "0:"+port, "-a", r.app)...)
+	cmd.Env = append(os.Environ(), "HOME="+built.Dir)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	out := &lockedBuffer{}
+	out := &platformtest.Buffer{}
 	cmd.Stdout, cmd.Stderr = out, out
-	must(cmd.Start())
+	platformtest.Must(cmd.Start())
 	listens := regexp.MustCompile(`Listening on (\S+) and`)
 	for deadline := time.Now().Add(60 * time.Second); !listens.MatchString(out.String()); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {

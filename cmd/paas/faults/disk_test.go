@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"paas/cmd/paas/platformtest"
 	"paas/scheduler/agent/machinetest"
 )
 
@@ -17,7 +18,7 @@ const (
 // The disk of one host fills up (R7): what runs there goes on, what is new goes
 // elsewhere, people are told why; once there is room it takes dynos again.
 func TestDiskIsFull(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newSceneOn(t, 2, func(h *host) {
 		if h.Name == "host-1" {
 			h.Disk(t, smallDisk)

@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"paas/cmd/paas/platformtest"
 	"paas/scheduler/agent/machinetest"
 )
 
 // The loss of a host is rehearsed: what two dynos serve goes on, what one does
 // is away for a moment, the host's own dynos are stopped, and it comes back.
 func TestDrill(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t, 3)
 	s.app(t, "shop", 3)
 	l := s.load(t, "shop", 8)

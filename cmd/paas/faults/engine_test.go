@@ -6,13 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"paas/cmd/paas/platformtest"
 	"paas/scheduler/agent/machinetest"
 )
 
 // An engine stops answering (R5): what runs on it serves on, and the other
 // hosts do not notice.
 func TestEngineHangs(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t, 3)
 	s.app(t, "shop", 2)
 	l := s.load(t, "shop", 8)
@@ -46,7 +47,7 @@ func same(a, b []string) bool {
 // An engine is killed and starts again (R6). With live-restore its containers
 // are what they were; without it the engine ends them, and they come back.
 func TestEngineKilled(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	for _, c := range []struct {
 		name  string
 		flags []string

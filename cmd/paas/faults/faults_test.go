@@ -1,61 +1,21 @@
 package faults
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
+
+	"paas/cmd/paas/platformtest"
 )
 
 // built is what TestMain builds once.
-var built struct {
-	dir, paas, buildkitd, app, key string
-}
+var built platformtest.Built
 
 func TestMain(m *testing.M) { os.Exit(runAll(m)) }
 
 func runAll(m *testing.M) int {
-	// 0711: the private Postgres runs as another user below it.
-	dir, err := os.MkdirTemp("", "paas-faults-")
-	must(err)
-	defer os.RemoveAll(dir)
-	must(os.Chmod(dir, 0o711))
-	built.dir = dir
-	built.paas = filepath.Join(dir, "bin", "paas")
-	built.app = filepath.Join(dir, "app")
-	built.key = filepath.Join(dir, "id_ed25519")
+	var remove func()
 	// Without the race detector: times are measured here.
-	run(nil, "go", "build", "-o", built.paas, "..")
-	run([]string{"CGO_ENABLED=0"}, "go", "build", "-o", built.app, "./testdata/app")
-	run(nil, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "ann@laptop", "-f", built.key)
-	built.buildkitd, err = filepath.Abs("../../../bin/buildkitd")
-	must(err)
-	if _, err := os.Stat(built.buildkitd); err != nil {
-		built.buildkitd = filepath.Join(dir, "bin", "buildkitd")
-		run(nil, "go", "build", "-o", built.buildkitd, "github.com/moby/buildkit/cmd/buildkitd")
-	}
+	built, remove = platformtest.Build("paas-faults-", "./testdata/app")
+	defer remove()
 	return m.Run()
-}
-
-func must(err error) {
-	if err != nil {
-		panic(err)
-	}
-}
-
-func run(env []string, name string, args ...string) {
-	cmd := exec.Command(name, args...)
-	cmd.Env = append(os.Environ(), env...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		panic(fmt.Sprintf("%s %v: %v\n%s", name, args, err, out))
-	}
-}
-
-// thorough skips a test unless make test-faults runs it.
-func thorough(t *testing.T) {
-	t.Helper()
-	if os.Getenv("PAAS_FAULTS") == "" {
-		t.Skip("run by make test-faults")
-	}
 }

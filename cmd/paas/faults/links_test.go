@@ -6,13 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"paas/cmd/paas/platformtest"
 	"paas/scheduler/agent/machinetest"
 )
 
 // An app reaches a linked one on other hosts: its deploys fail no request, a dyno
 // that is killed none after it was noticed, and the loss of its host none twice.
 func TestLinksAcrossHosts(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t, 3)
 	s.must(t, "hosts:label", s.hosts[2].Name, "place=front")
 	s.app(t, "shop", 1)

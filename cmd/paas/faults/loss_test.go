@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"paas/cmd/paas/platformtest"
 	"paas/scheduler/agent/machinetest"
 )
 
@@ -44,13 +45,13 @@ func TestHostDies(t *testing.T) {
 // Two of three hosts vanish at once (R4): it is rather the control plane that
 // is cut off, so nothing is given up, and it says so.
 func TestHalfVanish(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t, 3)
 	s.app(t, "shop", 3)
 	event := time.Now()
 	s.hosts[0].Link(t, false)
 	s.hosts[1].Link(t, false)
-	machinetest.Await(t, 15*time.Second, "alarmed", func() bool { return strings.Contains(s.log.String(), "ALARM") })
+	machinetest.Await(t, 15*time.Second, "alarmed", func() bool { return strings.Contains(s.Log.String(), "ALARM") })
 	alarm := time.Since(event)
 	machinetest.Await(t, 15*time.Second, "shown", func() bool {
 		out, err := s.paas("hosts")

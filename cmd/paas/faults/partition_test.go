@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"paas/cmd/paas/platformtest"
 	"paas/scheduler/agent/machinetest"
 )
 
@@ -16,7 +17,7 @@ func (h *host) mend(t *testing.T) { h.fence(t, "-D") }
 func (h *host) fence(t *testing.T, how string) {
 	t.Helper()
 	_, port, err := net.SplitHostPort(h.s.fleet)
-	must(err)
+	platformtest.Must(err)
 	h.Run(t, "iptables", "-w", how, "OUTPUT", "-p", "tcp", "--dport", port, "-j", "DROP")
 	h.Run(t, "iptables", "-w", how, "INPUT", "-p", "tcp", "--sport", port, "-j", "DROP")
 }
@@ -24,7 +25,7 @@ func (h *host) fence(t *testing.T, how string) {
 // A host is cut off from the control plane alone (R2): its dynos are replaced
 // while they still serve, and are removed when it is back.
 func TestPartition(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t, 3)
 	s.app(t, "shop", 2)
 	l := s.load(t, "shop", 8)
@@ -57,7 +58,7 @@ func TestPartition(t *testing.T) {
 // A link goes and comes (R3): its host is given up once, and takes nothing new
 // while it cannot be relied on.
 func TestFlappingLink(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t, 3)
 	s.app(t, "shop", 2)
 	l := s.load(t, "shop", 4)

@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"paas/cmd/paas/platformtest"
 	"paas/scheduler/agent/machinetest"
 )
 
 // A host that died comes back: it runs nothing that was given to others, waits
 // until it is trusted, and takes dynos again.
 func TestHostReturns(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t, 3)
 	s.app(t, "shop", 2)
 	victim, _ := s.of(t, "shop")
@@ -37,12 +38,12 @@ func TestHostReturns(t *testing.T) {
 
 // A host starts again while the control plane is away: it runs what it ran.
 func TestRebootAlone(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t, 2)
 	s.app(t, "shop", 2)
 	victim, _ := s.of(t, "shop")
 	before := len(victim.running("shop"))
-	s.stop(syscall.SIGTERM)
+	s.Stop(syscall.SIGTERM)
 	victim.Kill()
 	event := time.Now()
 	victim.comeBack(t)

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"paas/cmd/paas/platformtest"
 	"paas/scheduler/agent/machinetest"
 )
 
@@ -41,7 +41,7 @@ func newSceneOn(t *testing.T, n int, prepare func(*host), engineFlags ...string)
 	began := time.Now()
 	lab := machinetest.New(t)
 	s := &scene{platform: newPlatform(t, lab), lab: lab}
-	s.must(t, "accounts:create", "ann@example.com", "--key", built.key+".pub", "--admin")
+	s.must(t, "accounts:create", "ann@example.com", "--key", built.Key+".pub", "--admin")
 	for i := range n {
 		h := &host{Machine: lab.Machine(t, fmt.Sprintf("host-%d", i+1)), s: s, flags: engineFlags}
 		prepare(h)
@@ -72,30 +72,23 @@ func (s *scene) tell(t *testing.T) {
 	t.Logf("hosts:\n%s", hosts)
 	for _, h := range s.hosts {
 		if h.agent != nil {
-			t.Logf("the agent of %s said:\n%s", h.Name, tail(h.agent.Output(), 25))
+			t.Logf("the agent of %s said:\n%s", h.Name, platformtest.Tail(h.agent.Output(), 25))
 		}
 	}
 }
 
-var joinLine = regexp.MustCompile(`paas agent join (\S+) (\S+) --ca (\S+)`)
-
 // join makes the machine a host, by the command that hosts:add prints.
 func (h *host) join(t *testing.T) {
 	h.engine = h.Engine(t, h.flags...)
-	said := h.s.must(t, "hosts:add", h.Name)
-	m := joinLine.FindStringSubmatch(said)
-	if m == nil {
-		t.Errorf("hosts:add printed no command:\n%s", said)
-		return
-	}
-	h.Run(t, built.paas, "agent", "join", m[1], m[2], "--ca", m[3], "--data-dir", h.Path("agent"), "--docker", h.SocketPath())
+	args := platformtest.JoinCommand(t, h.s.must(t, "hosts:add", h.Name))
+	h.Run(t, built.Paas, append(args, "--data-dir", h.Path("agent"), "--docker", h.SocketPath())...)
 	h.work(t)
 }
 
 // work starts the agent.
 func (h *host) work(t *testing.T) {
 	t.Helper()
-	h.agent = h.Start(t, built.paas, "agent", "--data-dir", h.Path("agent"), "--docker", h.SocketPath())
+	h.agent = h.Start(t, built.Paas, "agent", "--data-dir", h.Path("agent"), "--docker", h.SocketPath())
 }
 
 // comeBack starts everything on a killed machine again.

@@ -6,12 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"paas/cmd/paas/platformtest"
 	"paas/scheduler/agent/machinetest"
 )
 
 // A host is emptied for its upkeep: nobody notices.
 func TestDrain(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t, 3)
 	s.app(t, "shop", 4)
 	l := s.load(t, "shop", 8)
@@ -34,7 +35,7 @@ func TestDrain(t *testing.T) {
 
 // An agent is killed and starts again: the dynos do not notice.
 func TestAgentKilled(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t, 3)
 	s.app(t, "shop", 2)
 	l := s.load(t, "shop", 8)
@@ -62,13 +63,13 @@ func TestAgentKilled(t *testing.T) {
 // The control plane is killed and starts again, with its router: the dynos on
 // other machines do not notice, and no host is given up.
 func TestControlPlaneKilled(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t, 3)
 	s.app(t, "shop", 2)
 	known := s.lives("shop", 12)
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
 		event := time.Now()
-		s.stop(sig)
+		s.Stop(sig)
 		pass(5 * time.Second) // longer than it takes to give up a host
 		started := time.Now()
 		s.start(t)
@@ -94,7 +95,7 @@ func TestControlPlaneKilled(t *testing.T) {
 
 // A hundred dynos on three hosts, from the word to the last that serves.
 func TestHundredDynos(t *testing.T) {
-	thorough(t)
+	platformtest.Thorough(t)
 	s := newScene(t, 3)
 	s.app(t, "shop", 3) // the image is on every host
 	began := time.Now()
