@@ -20,6 +20,7 @@ func (p *Pipeline) warnOfDisk(ctx context.Context, d Deploy, out io.Writer) {
 	if err != nil {
 		return // a warning less
 	}
+	p.warnOfWritten(ctx, d, r, out)
 	const few = 5
 	paths := r.unkept()
 	if len(paths) == 0 {

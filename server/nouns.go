@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"paas/builder"
+	"paas/scheduler/agent"
 )
 
 // Account is a person. Admin may do everything, also to apps of others.
@@ -191,6 +192,7 @@ type Instance struct {
 	Crashes   int
 	Command   string // for people
 	Size      string
+	Wrote     []agent.Written // outside volumes, by those of its type and release: it is gone with them
 	CreatedAt time.Time
 	UpdatedAt time.Time // of State
 }

@@ -28,6 +28,7 @@ const (
 	ProblemDeploy      ProblemKind = "deploy"
 	ProblemRequests    ProblemKind = "requests"
 	ProblemMemory      ProblemKind = "memory"
+	ProblemDisk        ProblemKind = "disk" // files that the next restart takes
 )
 
 // Problems says what is wrong with an app now, what keeps its users out first.
@@ -46,7 +47,8 @@ func (o Overview) Problems(recent Metrics) []Problem {
 		}
 		list = append(list, p)
 	}
-	return append(append(list, failing(recent, on)...), full(recent, on)...)
+	list = append(append(list, failing(recent, on)...), full(recent, on)...)
+	return append(list, o.passing(on)...)
 }
 
 func (o Overview) dynoProblems(on string) (list []Problem) {

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"time"
+
+	"paas/scheduler/agent"
 )
 
 // MaxVolumes is how many volumes an app may have.
@@ -49,4 +51,7 @@ type VolumeStore interface {
 	Volumes(ctx context.Context, appID string) ([]Volume, error)
 	// DestroyVolume is ErrConflict while a release has it that serves or rolls out.
 	DestroyVolume(ctx context.Context, appID, id, actor string) error
+	// Written is, by process type, what instances of a release have written
+	// outside volumes.
+	Written(ctx context.Context, releaseID string) (map[string][]agent.Written, error)
 }

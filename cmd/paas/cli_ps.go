@@ -98,6 +98,7 @@ func (s *session) dynoGroup(dynos []api.Dyno) {
 		s.dynoLine(d, "", "")
 	}
 	s.say("")
+	s.tellWritten(dynos)
 }
 
 // dynoLine is "web.1: up 2026/05/01 12:00:00 +0000 (~ 5m ago)", with what it

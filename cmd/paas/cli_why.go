@@ -40,6 +40,7 @@ func (s *session) why(dyno string, asJSON bool) error {
 	default:
 		s.say("It waits for a place.")
 	}
+	s.tellWritten([]api.Dyno{w.Dyno})
 	if len(w.Hosts) == 0 {
 		return nil
 	}

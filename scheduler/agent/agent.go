@@ -46,6 +46,9 @@ type Config struct {
 	Sample time.Duration
 	// Heartbeat is the time between two signs of life, 500 ms when zero.
 	Heartbeat time.Duration
+	// FirstLook is how long an instance runs before it is looked what it has
+	// written outside volumes, 1 min when zero.
+	FirstLook time.Duration
 }
 
 // Agent makes its host look like the assignments it is given.
@@ -89,6 +92,7 @@ func New(cfg Config, control Control, rt Runtime, log *slog.Logger) (*Agent, err
 	setDefault(&cfg.MaxSessions, 1000)
 	setDefault(&cfg.Sample, 15*time.Second)
 	setDefault(&cfg.Heartbeat, 500*time.Millisecond)
+	setDefault(&cfg.FirstLook, time.Minute)
 	log = log.With("host", cfg.Host)
 	return &Agent{
 		cfg: cfg, control: control, rt: rt, log: log,
@@ -124,6 +128,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.spawn(func() { a.beats(ctx) })
 	a.spawn(func() { a.takeStock(ctx) })
 	a.spawn(func() { a.weigh(ctx) })
+	a.spawn(func() { a.lookAtLayers(ctx) })
 
 	l := &loop{Agent: a, sets: a.control.Watch(ctx, a.cfg.Host), surveys: make(chan survey, 1), recent: map[string]bool{}, gone: map[string]bool{}}
 	l.survey(ctx)

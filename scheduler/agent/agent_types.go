@@ -89,6 +89,7 @@ const (
 	Stopping State = "stopping" // the process was told to end; only for the log
 	Exited   State = "exited"   // a one-off's process ended by itself, or reached its limit, or never ran
 	Stopped  State = "stopped"  // stopped as told; nothing of it is left on the host
+	Wrote    State = "wrote"    // no state: Layer says what it has written so far
 )
 
 // Status is one report about one assignment.
@@ -109,6 +110,7 @@ type Status struct {
 	// Halted is true for a one-off that did not end by itself: it reached its
 	// limit, or its client left or never came. ExitCode is never 0 then.
 	Halted bool
+	Layer  *Layer // with Wrote only
 	At     time.Time
 }
 

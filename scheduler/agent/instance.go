@@ -47,9 +47,10 @@ type instance struct {
 	refusal atomic.Pointer[error] // what clients are told that come too late
 	visit   *visit                // of the client that is connected, or was
 	began   atomic.Int64          // of the process, Unix nanoseconds; 0 before
-	said    Status                // the last report before the order to stop
-	adopted Container             // what was there already when the agent began
-	end     *ending               // of the process, nil before it runs
+	layer   layerNote
+	said    Status    // the last report before the order to stop
+	adopted Container // what was there already when the agent began
+	end     *ending   // of the process, nil before it runs
 	mu      sync.Mutex
 	look    context.CancelFunc // cuts the present wait for the end short
 }
@@ -192,6 +193,7 @@ func (i *instance) tooLate(ctx context.Context, cause error) {
 func (i *instance) remove(ctx context.Context) {
 	began := time.Now()
 	running := i.end != nil && !i.end.reached()
+	i.lastLook(ctx)
 	if running && i.a.Grace > 0 {
 		i.report(Status{State: Stopping, Notes: stopNote})
 	}

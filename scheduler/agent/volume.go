@@ -41,6 +41,9 @@ type Keeper interface {
 	// Discard deletes a volume with its data; one that is not there is no error.
 	// It fails while a container has it.
 	Discard(ctx context.Context, volume string) error
+	// Written says what an instance has written outside volumes, as far as it
+	// can be seen within a bound.
+	Written(ctx context.Context, instance string) (Layer, error)
 }
 
 const (

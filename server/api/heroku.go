@@ -170,6 +170,9 @@ type Dyno struct {
 	Reason  string `json:"reason,omitempty"` // why it is in that state
 	Crashes int    `json:"crashes,omitempty"`
 	OneOff  bool   `json:"one_off,omitempty"` // runs once, as paas run does
+	// Wrote is what dynos of its type have written outside volumes since the
+	// release: it is gone with them.
+	Wrote []Written `json:"wrote,omitempty"`
 }
 
 // SourceBlob says what was built.

@@ -30,3 +30,10 @@ type NewVolume struct {
 	Host   string `json:"host,omitempty"`   // name or id
 	Driver string `json:"driver,omitempty"` // of Docker
 }
+
+// Written is what was written below a directory outside volumes.
+type Written struct {
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"` // on disk
+	Mixed bool   `json:"mixed"` // the image has files of its own there
+}

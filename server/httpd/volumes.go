@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"paas/scheduler/agent"
 	"paas/server"
 	"paas/server/api"
 )
@@ -106,4 +107,11 @@ func wireVolume(v server.Volume) api.Volume {
 		out.Mount = &api.Mount{Type: v.Mount.Type, Path: v.Mount.Path}
 	}
 	return out
+}
+
+func wireWritten(list []agent.Written) []api.Written {
+	if len(list) == 0 {
+		return nil
+	}
+	return convert(list, func(w agent.Written) api.Written { return api.Written{Path: w.Path, Bytes: w.Bytes, Mixed: w.Mixed} })
 }

@@ -93,7 +93,7 @@ func wireDyno(i server.Instance) api.Dyno {
 		ID: i.ID, App: api.Ref{ID: i.AppID, Name: i.App}, Type: i.Type, Size: i.Size, Command: i.Command,
 		Name:    i.Type + "." + strconv.Itoa(i.Ordinal),
 		Release: api.ReleaseRef{ID: i.ReleaseID, Version: i.Release}, State: dynoState(i.State),
-		OneOff: i.OneOff, Host: i.Host, Reason: i.Reason, Crashes: i.Crashes, CreatedAt: stamp(i.CreatedAt), UpdatedAt: stamp(i.UpdatedAt),
+		OneOff: i.OneOff, Wrote: wireWritten(i.Wrote), Host: i.Host, Reason: i.Reason, Crashes: i.Crashes, CreatedAt: stamp(i.CreatedAt), UpdatedAt: stamp(i.UpdatedAt),
 	}
 }
 

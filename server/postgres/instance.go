@@ -13,13 +13,14 @@ import (
 const instanceQuery = `select i.id, i.app_id, p.name, i.release_id, r.version, i.type, i.ordinal, coalesce(i.host_id::text, ''), i.state,
 	i.replace, i.one_off, i.addr, i.reason, i.exit_code, i.crashes, i.size, i.created_at, i.updated_at,
 	coalesce(r.image, '{}'), r.processes, case when i.one_off then (select command from runs where id = i.id) else '' end,
-	case when exists (select 1 from hosts offset 1) then coalesce((select h.name from hosts h where h.id = i.host_id), '') else '' end
+	case when exists (select 1 from hosts offset 1) then coalesce((select h.name from hosts h where h.id = i.host_id), '') else '' end,
+	coalesce((select paths from written w where w.release_id = i.release_id and w.type = i.type and not i.one_off), '[]')
 	from instances i join apps p on p.id = i.app_id join releases r on r.id = i.release_id `
 
 func scanInstance(row pgx.CollectableRow) (in server.Instance, err error) {
 	var r server.Release
 	err = row.Scan(&in.ID, &in.AppID, &in.App, &in.ReleaseID, &in.Release, &in.Type, &in.Ordinal, &in.HostID, &in.State,
-		&in.Replace, &in.OneOff, &in.Addr, &in.Reason, &in.ExitCode, &in.Crashes, &in.Size, &in.CreatedAt, &in.UpdatedAt, &r.Image, &r.Processes, &in.Command, &in.Host)
+		&in.Replace, &in.OneOff, &in.Addr, &in.Reason, &in.ExitCode, &in.Crashes, &in.Size, &in.CreatedAt, &in.UpdatedAt, &r.Image, &r.Processes, &in.Command, &in.Host, &in.Wrote)
 	if !in.OneOff {
 		in.Command = server.CommandLine(r, in.Type)
 	}

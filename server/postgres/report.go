@@ -125,6 +125,7 @@ type reportRun struct {
 	moved, up map[string]bool             // whose state is new; who came up
 	gone      []string
 	once      []onceReport
+	layers    []writtenRow
 	events    eventRows
 	apps      map[string]bool
 	hosts     map[string]bool // whose assignments change
@@ -150,7 +151,11 @@ func (rd *reportRun) take(round int, host string, r agent.Status) *server.Transi
 	if in == nil || in.HostID != host {
 		return nil // forgotten meanwhile, or another's
 	}
-	if in.OneOff {
+	switch {
+	case r.State == agent.Wrote:
+		rd.wrote(in, r.Layer)
+		return nil
+	case in.OneOff:
 		rd.once = append(rd.once, onceReport{round, r})
 		return nil
 	}
@@ -195,10 +200,11 @@ func (rd *reportRun) follow(in *server.Instance, to string, r agent.Status) {
 // write stores what has become of the instances, in as many statements however
 // many there are.
 func (rd *reportRun) write(ctx context.Context, tx pgx.Tx) error {
-	if len(rd.apps) == 0 {
+	if len(rd.apps)+len(rd.layers) == 0 {
 		return nil
 	}
 	b := &pgx.Batch{}
+	rd.writeLayers(b)
 	rd.writeStates(b)
 	if len(rd.gone) > 0 {
 		b.Queue(`delete from instances where id = any($1::uuid[])`, rd.gone)

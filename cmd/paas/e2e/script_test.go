@@ -39,9 +39,10 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"app": func(ts *testscript.TestScript, _ bool, args []string) { cmdApp(ts, p, args[0]) },
+			"app":   func(ts *testscript.TestScript, _ bool, args []string) { cmdApp(ts, p, args[0]) },
+			"wrote": func(ts *testscript.TestScript, _ bool, args []string) { cmdWrote(ts, args) },
 			"push": func(ts *testscript.TestScript, _ bool, args []string) {
-				cmdPush(ts, p, args[0], args[1])
+				cmdPush(ts, p, args[0], args[1], args[2:])
 			},
 			"pushes":    processCmds(p)["pushes"],
 			"limits":    processCmds(p)["limits"],
@@ -82,13 +83,19 @@ func cmdApp(ts *testscript.TestScript, p *platform, name string) {
 	ts.Value("repos").(map[string]*repo)[name] = r
 }
 
-// cmdPush commits a version of an app and pushes it: APP VERSION.
-func cmdPush(ts *testscript.TestScript, p *platform, app, version string) {
+// cmdPush commits a version of an app and pushes it, which says so: APP VERSION [TEXT...].
+func cmdPush(ts *testscript.TestScript, p *platform, app, version string, says []string) {
 	r := ts.Value("repos").(map[string]*repo)[app]
 	ts.Check(os.WriteFile(filepath.Join(r.dir, "VERSION"), []byte(version+"\n"), 0o644))
 	for _, args := range [][]string{{"add", "-A", "--", "."}, {"commit", "-q", "-m", version}, {"push", "paas", "main"}} {
-		if out, err := r.try(args...); err != nil {
+		out, err := r.try(args...)
+		if err != nil {
 			ts.Fatalf("git %v: %v\n%s\nserver:\n%s", args, err, out, platformtest.Tail(p.Log.String(), 40))
+		}
+		for _, text := range says {
+			if args[0] == "push" && !strings.Contains(out, text) {
+				ts.Fatalf("the push does not say %q:\n%s", text, out)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -23,4 +24,18 @@ func cmdDisks(ts *testscript.TestScript, args []string) {
 		time.Sleep(100 * time.Millisecond)
 	}
 	ts.Fatalf("%d volumes of %s, want %d", n, args[0], want)
+}
+
+// cmdWrote waits until paas ps says that an app has written to a directory
+// outside a volume: APP DIRECTORY.
+func cmdWrote(ts *testscript.TestScript, args []string) {
+	var out []byte
+	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
+		cmd := exec.Command(built.Paas, "ps", "-a", args[0])
+		cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("HOME"), "XDG_CONFIG_HOME="+ts.Getenv("XDG_CONFIG_HOME"))
+		if out, _ = cmd.CombinedOutput(); strings.Contains(string(out), " to "+args[1]+", outside a volume") {
+			return
+		}
+	}
+	ts.Fatalf("nothing of %s in:\n%s", args[1], out)
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 )
@@ -23,6 +24,7 @@ import (
 //	shell          its input a line at a time; ends by SIGHUP, not by SIGTERM
 //	file P         the content of a file
 //	note P TEXT    adds a line to a file, and shows all of it
+//	fill P…        writes 64 KB to each file, in a directory that it makes
 //	spoil P        why a file cannot be written
 //	reach ADDR…    which TCP addresses let themselves be connected to, a line each
 //	lookup NAME    the address of a name
@@ -37,7 +39,7 @@ func tools() map[string]func(Process, context.Context) int {
 	return map[string]func(Process, context.Context) int{
 		"cat": Process.cat, "sum": Process.sum, "head": Process.head, "both": Process.both, "size": Process.size, "shell": Process.shell,
 		"file": Process.file, "spoil": Process.spoil, "hold": Process.hold, "brood": Process.brood, "wrap": Process.wrap, "leave": Process.leave,
-		"note": Process.note, "reach": Process.reach, "lookup": Process.lookup,
+		"note": Process.note, "fill": Process.fill, "reach": Process.reach, "lookup": Process.lookup,
 	}
 }
 
@@ -75,6 +77,20 @@ func (p Process) note(ctx context.Context) int {
 		return 1
 	}
 	return p.file(ctx)
+}
+
+func (p Process) fill(context.Context) int {
+	for _, name := range p.Args[1:] {
+		err := os.MkdirAll(filepath.Dir(name), 0o755)
+		if err == nil {
+			err = os.WriteFile(name, make([]byte, 64<<10), 0o600)
+		}
+		if err != nil {
+			fmt.Fprintln(p.Out, err)
+			return 1
+		}
+	}
+	return 0
 }
 
 func (p Process) both(context.Context) int {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"paas/scheduler/agent"
 	"paas/server"
 )
 
@@ -57,10 +58,18 @@ func (f *Fake) fill(a *app) {
 			a.instances = append(a.instances, server.Instance{
 				ID: f.id(), AppID: a.ID, App: a.Name, ReleaseID: cur.ID, Release: cur.Version, Type: want.Type, Ordinal: n + 1,
 				State: "up", Command: want.Command, Size: want.Size,
-				CreatedAt: time.Now(), UpdatedAt: time.Now().Add(-5*time.Minute - 10*time.Second),
+				Wrote: scribbled(a.Name), CreatedAt: time.Now(), UpdatedAt: time.Now().Add(-5*time.Minute - 10*time.Second),
 			})
 		}
 	}
+}
+
+// scribbled is what the dynos of an app of that name have written outside volumes.
+func scribbled(app string) []agent.Written {
+	if app != "scribbler" {
+		return nil
+	}
+	return []agent.Written{{Path: "/my data", Bytes: 12 << 20}, {Path: "/app", Bytes: 64 << 10, Mixed: true}}
 }
 
 func (f *Fake) deploy(a *app, who server.Account, kind server.DeployKind, r *server.Release) server.Deploy {

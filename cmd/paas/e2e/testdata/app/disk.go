@@ -3,6 +3,7 @@ package main
 import (
 	"log"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -20,6 +21,18 @@ func note(path, word string) string {
 		return err.Error()
 	}
 	return strings.Join(words, " ")
+}
+
+// fill makes a file of 64 KB, with the directories that it is in.
+func fill(path string) string {
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = os.WriteFile(path, make([]byte, 64<<10), 0o600)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return "filled"
 }
 
 // holdAlone locks a file for as long as the process lives; it must not be locked.

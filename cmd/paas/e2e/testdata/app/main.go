@@ -71,6 +71,10 @@ func handler(v, mode string) http.Handler {
 			fmt.Fprint(w, note(path, v))
 			return
 		}
+		if path, ok := strings.CutPrefix(r.URL.Path, "/fill"); ok {
+			fmt.Fprint(w, fill(path))
+			return
+		}
 		if status, ok := strings.CutPrefix(r.URL.Path, "/status/"); ok {
 			code, _ := strconv.Atoi(status)
 			w.WriteHeader(code)
