@@ -40,6 +40,13 @@ func (p *placer) holdings(a ask) map[string]holding {
 		}
 		has[in.Host] = h
 	}
+	if a.image != "" && a.image == p.s.Image {
+		for _, host := range p.s.Fetched {
+			h := has[host]
+			h.near = there
+			has[host] = h
+		}
+	}
 	return has
 }
 

@@ -106,11 +106,14 @@ type Want struct {
 
 // State is the snapshot a plan is made of: one app and all hosts.
 type State struct {
-	Now       time.Time
-	Release   string // the target; empty when nothing shall run
-	Arch      string // of the target's image; empty means any
-	Image     string // digest of the target's
-	Rolling   bool   // a deploy moves to Release; its crashes are the deploy's to judge
+	Now     time.Time
+	Release string // the target; empty when nothing shall run
+	Arch    string // of the target's image; empty means any
+	Image   string // digest of the target's
+	// Fetched are hosts that were told to fetch Image before anything of it was
+	// to run there.
+	Fetched   []string
+	Rolling   bool // a deploy moves to Release; its crashes are the deploy's to judge
 	Wants     []Want
 	Instances []Instance
 	Hosts     []Host

@@ -28,6 +28,8 @@ type ControlConfig struct {
 	Epoch func() int64
 	// Placed hears which apps have something on a host; nil: nobody asks.
 	Placed func(host string, apps map[string]bool)
+	// Ahead knows what hosts fetch before it is to run; nil: nothing.
+	Ahead *Ahead
 }
 
 const (

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"paas/scheduler/agent"
@@ -27,7 +28,7 @@ func (c *Control) Watch(ctx context.Context, host string) <-chan []agent.Assignm
 			}
 			if err == nil {
 				select {
-				case out <- append(set.assignments(), gone...):
+				case out <- slices.Concat(set.assignments(), gone, c.ahead(host)):
 				case <-ctx.Done():
 					return
 				}

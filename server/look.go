@@ -91,13 +91,16 @@ func (r *Reconciler) plan(ctx context.Context, ids []string, snaps []Snapshot) (
 			r.pages.forget(id)
 			delete(r.wakeAt, id)
 			delete(r.seen, id)
+			r.cfg.Ahead.forget(id)
 		}
 	}
 	for i := range snaps {
 		snap := &snaps[i]
 		snap.Settled = r.book.settles()
 		r.observe(snap)
+		snap.State.Fetched = r.cfg.Ahead.fetched(snap)
 		d := scheduler.Plan(snap.State)
+		r.cfg.Ahead.note(snap, len(d.Ops) == 0)
 		delete(r.wakeAt, snap.App.ID)
 		if at := r.wake(*snap, d); !at.IsZero() {
 			r.wakeAt[snap.App.ID] = at

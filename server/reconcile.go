@@ -23,6 +23,8 @@ type ReconcilerConfig struct {
 	Say func(lines ...LogLine)
 	// Passed hears how long each look at all apps took; nil: nobody asks.
 	Passed func(took time.Duration)
+	// Ahead is told which images hosts are to fetch before they run; nil: none.
+	Ahead *Ahead
 }
 
 // Reconciler makes what runs look like what is wanted: for each app that
@@ -81,6 +83,7 @@ func (r *Reconciler) Run(ctx context.Context) error {
 	ears, stop := listen(r.bell)
 	defer stop()
 	r.traffic.Begin(epoch)
+	r.cfg.Ahead.begin()
 	r.book, r.seen, r.wakeAt, r.toSay = newBook(r.store), map[string]*sight{}, map[string]time.Time{}, map[string][]LogLine{}
 	var next time.Time
 	for ctx.Err() == nil {

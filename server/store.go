@@ -216,6 +216,8 @@ type Snapshot struct {
 	State    scheduler.State
 	Target   Release // what shall run: of the rolling deploy, else the current one
 	Current  Release
+	Next     Release           // whose release command runs; zero: none does
+	NextIs   []scheduler.Want  // what is wanted of it
 	Addrs    map[string]string // by instance
 	Names    map[string]string // by instance: "web.1"
 	Versions map[string]int    // by instance: of its release

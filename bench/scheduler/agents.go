@@ -43,6 +43,7 @@ func (a *agents) run(ctx context.Context, host string) {
 		for _, as := range set {
 			named[as.ID] = true
 			switch {
+			case as.Ahead:
 			case as.Stop:
 				stopped = append(stopped, agent.Status{ID: as.ID, State: agent.Stopped})
 				delete(have, as.ID)

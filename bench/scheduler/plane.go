@@ -117,12 +117,13 @@ func (pl *plane) start(ctx context.Context) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	pl.traffic = server.NewTraffic(pl.bell)
 	pl.leader = server.NewLeader(server.LeaderConfig{Owner: "bench"}, pl.store, log)
+	ahead := server.NewAhead(pl.bell)
 	control := server.NewControl(server.ControlConfig{Image: func(app, digest string) string { return "127.0.0.1:5500/" + app + "@" + digest },
 		Subnets: netip.MustParsePrefix("10.0.0.0/8"), SubnetBits: 24, BootTimeout: time.Minute, Grace: 30 * time.Second,
-		Host: func(app string) string { return app + ".localhost" }, Epoch: pl.leader.Epoch, Placed: pl.traffic.Place}, pl.store, pl.keyring, pl.bell, server.NewSessions(), noLogs{}, log)
+		Host: func(app string) string { return app + ".localhost" }, Epoch: pl.leader.Epoch, Placed: pl.traffic.Place, Ahead: ahead}, pl.store, pl.keyring, pl.bell, server.NewSessions(), noLogs{}, log)
 	pl.agents = newAgents(control)
 	pl.loop = server.NewReconciler(server.ReconcilerConfig{DrainLimit: 35 * time.Second, Tick: 5 * time.Second, Epoch: pl.leader.Epoch,
-		Hosts: func(app string) []string { return []string{app + ".localhost"} }, Passed: pl.passes.add},
+		Hosts: func(app string) []string { return []string{app + ".localhost"} }, Passed: pl.passes.add, Ahead: ahead},
 		pl.store, pl.keyring, pl.traffic, pl.bell, log)
 	pl.work.Go(func() { _ = pl.store.Listen(pl.base, pl.bell.Ring) })
 	pl.work.Go(func() { _ = pl.leader.Run(pl.base, pl.loop.Run) })

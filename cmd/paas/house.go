@@ -41,6 +41,7 @@ type house struct {
 	bell     *server.Bell
 	sessions *server.Sessions
 	traffic  *server.Traffic
+	ahead    *server.Ahead
 	meter    *server.Meter
 	router   *router.Router
 	front    frontDoor
@@ -96,7 +97,7 @@ func newHouse(ctx context.Context, s settings, data *dataDir, log *slog.Logger) 
 	h := &house{s: s, data: data, log: log, bell: server.NewBell(), sessions: server.NewSessions()}
 	h.services = newFloor(ctx)
 	h.ground = newFloor(context.WithoutCancel(ctx))
-	h.traffic, h.meter = server.NewTraffic(h.bell), server.NewMeter(log)
+	h.traffic, h.meter, h.ahead = server.NewTraffic(h.bell), server.NewMeter(log), server.NewAhead(h.bell)
 	failpoint.Enable(s.failpoint)
 	return h
 }
@@ -262,7 +263,7 @@ func (h *house) openServer(ctx context.Context) (err error) {
 		h.store, h.repos, h, h.keyring, h.traffic, h.bell, h.allLogs(), h.log)
 	h.services.run("pipeline", p.Run)
 	r := server.NewReconciler(server.ReconcilerConfig{DrainLimit: h.s.drainTimeout + 5*time.Second, Tick: 5 * time.Second,
-		Hosts: func(app string) []string { return []string{app + "." + h.s.domain} }, Epoch: h.fleet.leader.Epoch, Say: h.logs.Append}, h.store, h.keyring, h.traffic, h.bell, h.log)
+		Hosts: func(app string) []string { return []string{app + "." + h.s.domain} }, Epoch: h.fleet.leader.Epoch, Say: h.logs.Append, Ahead: h.ahead}, h.store, h.keyring, h.traffic, h.bell, h.log)
 	h.services.run("meter", func(ctx context.Context) error { return h.meter.Run(ctx, h.store) })
 	crons := server.NewScheduler(server.SchedulerConfig{Size: h.s.sizes[0].Name, Tick: time.Second,
 		Late: 5 * time.Minute}, h.store, h.bell, h.log)
@@ -284,7 +285,7 @@ func (h *house) openControl(context.Context) error {
 	h.control = server.NewControl(server.ControlConfig{
 		Image:   func(appID, digest string) string { return h.images.addr + "/" + appID + "@" + digest },
 		Subnets: h.s.pool, SubnetBits: subnetBits, BootTimeout: h.s.bootTimeout, Grace: h.s.stopTimeout, Epoch: h.fleet.leader.Epoch,
-		Host: func(app string) string { return app + "." + h.s.domain }, Meter: h.meter, Placed: h.traffic.Place,
+		Host: func(app string) string { return app + "." + h.s.domain }, Meter: h.meter, Placed: h.traffic.Place, Ahead: h.ahead,
 	}, h.store, h.keyring, h.bell, h.sessions, h.allLogs(), h.log)
 	return h.openFleet(h.control)
 }

@@ -60,6 +60,7 @@ type Agent struct {
 
 	starts   chan struct{} // one slot per start in progress
 	guests   chan struct{} // one slot per session being served
+	fetches  chan struct{} // one slot per image being fetched ahead
 	roster   *roster
 	reporter *reporter
 	shipper  *shipper
@@ -98,6 +99,7 @@ func New(cfg Config, control Control, rt Runtime, log *slog.Logger) (*Agent, err
 		cfg: cfg, control: control, rt: rt, log: log,
 		starts:    make(chan struct{}, cfg.MaxStarts),
 		guests:    make(chan struct{}, cfg.MaxSessions),
+		fetches:   make(chan struct{}, maxAhead),
 		roster:    newRoster(),
 		reporter:  newReporter(cfg.Host, control, log),
 		shipper:   newShipper(control),
@@ -130,7 +132,8 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.spawn(func() { a.weigh(ctx) })
 	a.spawn(func() { a.lookAtLayers(ctx) })
 
-	l := &loop{Agent: a, sets: a.control.Watch(ctx, a.cfg.Host), surveys: make(chan survey, 1), recent: map[string]bool{}, gone: map[string]bool{}}
+	l := &loop{Agent: a, sets: a.control.Watch(ctx, a.cfg.Host), surveys: make(chan survey, 1), recent: map[string]bool{}, gone: map[string]bool{},
+		coming: map[string]context.CancelFunc{}}
 	l.survey(ctx)
 	tick := time.NewTicker(a.cfg.Survey)
 	defer tick.Stop()

@@ -45,6 +45,9 @@ type Assignment struct {
 	// Discard, the id of a volume, makes this no instance at all: nobody wants
 	// what the host has of that volume any more.
 	Discard string
+	// Ahead makes this no instance either: something of Image may run here soon,
+	// so the host fetches it when it has the disk for it.
+	Ahead bool
 }
 
 // AttachWait is how long an attached one-off waits for its client.

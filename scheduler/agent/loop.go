@@ -28,7 +28,8 @@ type loop struct {
 	// recent holds what went away since the present survey began, which may
 	// have seen it still.
 	recent map[string]bool
-	gone   map[string]bool // volumes that are being, or were, deleted
+	gone   map[string]bool               // volumes that are being, or were, deleted
+	coming map[string]context.CancelFunc // by image: fetches that were begun
 }
 
 // step takes in one event and does what follows from it. Nothing in here
@@ -71,8 +72,9 @@ func (l *loop) converge(ctx context.Context) {
 	}
 	wanted := make(map[string]bool, len(l.set))
 	l.discard(ctx)
+	l.ahead(ctx)
 	for _, a := range l.set {
-		if a.Discard != "" {
+		if a.Discard != "" || a.Ahead {
 			continue
 		}
 		wanted[a.ID] = true

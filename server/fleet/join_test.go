@@ -176,15 +176,17 @@ func TestHostsAreHeardOnTheirOwn(t *testing.T) {
 	if code, _ := s.ask(shows(t, dir), "POST", "/v1/logs", `{"lines":[{"i":"mine","x":"eA=="}]}`); code != http.StatusServiceUnavailable {
 		t.Error("before the first set:", code)
 	}
-	plane.Set(agent.Assignment{ID: "mine", AppID: "app-1", Name: "web.1"})
-	<-sets
-	for _, id := range []string{"mine", "other"} {
+	plane.Set(agent.Assignment{ID: "mine", AppID: "app-1", Name: "web.1"}, agent.Assignment{ID: "soon", AppID: "app-3", Image: "127.0.0.1:5500/app-3@sha256:00", Ahead: true, Stop: true})
+	if set := <-sets; len(set) != 2 || !set[1].Ahead || set[1].Image != "127.0.0.1:0/app-3@sha256:00" {
+		t.Errorf("%+v", set)
+	}
+	for _, id := range []string{"mine", "other", "soon"} {
 		c.Log([]agent.Line{{Instance: id, AppID: "app-2", Name: "web.9", Text: "x"}})
 	}
 	if l := plane.Lines("mine"); len(l) != 1 || l[0].AppID != "app-1" || l[0].Name != "web.1" {
 		t.Errorf("%+v", l)
 	}
-	if l := plane.Lines("other"); len(l) != 0 {
+	if l := append(plane.Lines("other"), plane.Lines("soon")...); len(l) != 0 { // of what is only fetched there is nothing to say
 		t.Errorf("%+v", l)
 	}
 	c.Usage("", someTime(), []agent.Usage{{Instance: "other", AppID: "app-1", Name: "web.1"}, {Instance: "mine", AppID: "app-2", Name: "web.1"}, {Instance: "mine", AppID: "app-1", Name: "web.1"}})
@@ -196,6 +198,7 @@ func TestHostsAreHeardOnTheirOwn(t *testing.T) {
 		"HEAD /v2/app-1/manifests/" + digest:          http.StatusOK,
 		"GET /v2/app-1/blobs/" + digest:               http.StatusOK,
 		"GET /v2/app-2/blobs/" + digest:               http.StatusNotFound,
+		"GET /v2/app-3/blobs/" + digest:               http.StatusOK,
 		"GET /v2/app-1/manifests/latest":              http.StatusNotFound,
 		"GET /v2/app-1/tags/list":                     http.StatusNotFound,
 		"GET /v2/_catalog":                            http.StatusNotFound,

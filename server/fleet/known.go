@@ -23,6 +23,7 @@ type known struct {
 type owner struct {
 	appID, name string
 	left        time.Time // the sets; zero while it is in the newest
+	ahead       bool      // it is no instance: its image may be pulled, and nothing said
 }
 
 func newKnown() *known { return &known{hosts: map[string]map[string]*owner{}} }
@@ -39,7 +40,7 @@ func (k *known) note(host string, list []agent.Assignment, now time.Time) {
 	here := make(map[string]bool, len(list))
 	for _, a := range list {
 		here[a.ID] = true
-		have[a.ID] = &owner{appID: a.AppID, name: a.Name}
+		have[a.ID] = &owner{appID: a.AppID, name: a.Name, ahead: a.Ahead}
 	}
 	for id, o := range have {
 		switch {
@@ -64,7 +65,7 @@ func (k *known) find(host, instance string) (o owner, ok bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	p := k.hosts[host][instance]
-	if p == nil {
+	if p == nil || p.ahead {
 		return owner{}, false
 	}
 	return *p, true

@@ -13,15 +13,16 @@ import (
 )
 
 // rehearsing runs what leads: the loop that plans, a router that acknowledges
-// each table at once, and the measuring of drills.
-func (h *house) rehearsing(epoch func() int64) {
+// each table at once, and the measuring of drills; and what hosts are told by.
+func (h *house) rehearsing(epoch func() int64) *server.Control {
 	h.t.Helper()
 	bell, log := server.NewBell(), slog.New(slog.DiscardHandler)
+	ahead := server.NewAhead(bell)
 	traffic, meter := server.NewTraffic(bell), server.NewMeter(log)
 	key, err := server.NewKeyring(make([]byte, server.MasterKeySize))
 	h.must(err)
 	r := server.NewReconciler(server.ReconcilerConfig{DrainLimit: time.Minute, Tick: time.Minute, Epoch: epoch,
-		Hosts: func(app string) []string { return []string{app} }}, h.Store, key, traffic, bell, log)
+		Hosts: func(app string) []string { return []string{app} }, Ahead: ahead}, h.Store, key, traffic, bell, log)
 	drills := server.NewDrills(h.Store, traffic, meter, bell, log)
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -35,6 +36,8 @@ func (h *house) rehearsing(epoch func() int64) {
 		}
 	})
 	h.t.Cleanup(func() { cancel(); running.Wait() })
+	return server.NewControl(server.ControlConfig{Image: func(app, digest string) string { return "registry/" + app + "@" + digest }, Ahead: ahead},
+		h.Store, key, bell, server.NewSessions(), noLogs{}, log)
 }
 
 // up has every host say that what was assigned to it serves.

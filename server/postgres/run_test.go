@@ -389,6 +389,9 @@ func TestReleaseCommandComesFirst(t *testing.T) {
 	if snap.State.Rolling || snap.Target.Version != 2 {
 		t.Fatalf("it rolls before its command has run: %+v", snap.Target)
 	}
+	if snap.Next.Version != 3 || snap.Next.Image.Digest != "sha256:b" || len(snap.NextIs) != 1 || snap.NextIs[0].Type != "web" {
+		t.Errorf("what comes next: %+v, %+v", snap.Next, snap.NextIs)
+	}
 	r := w.createRun(func(n *server.NewRun) { n.Type, n.ReleaseID = server.ReleaseType, first.ReleaseID })
 	if _, err := w.Roll(w.ctx, first, "another", time.Minute); !errors.Is(err, server.ErrLost) {
 		t.Fatalf("another's deploy rolled: %v", err)
@@ -402,6 +405,11 @@ func TestReleaseCommandComesFirst(t *testing.T) {
 	w.must(err)
 	if r = w.run(r.ID); r.State != server.RunStopped {
 		t.Errorf("the command of an ended deploy is %s", r.State)
+	}
+	snap, err = w.Snapshot(w.ctx, w.app.ID)
+	w.must(err)
+	if snap.Next.ID != "" || len(snap.NextIs) != 0 {
+		t.Errorf("nothing comes next: %+v", snap.Next)
 	}
 }
 

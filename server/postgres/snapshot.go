@@ -58,6 +58,7 @@ type snapshotRows struct {
 	apps       []server.Snapshot
 	releases   map[string]server.Release
 	rolling    map[string]string // by app, the release that rolls
+	coming     map[string]string // by app, the release whose command runs
 	formations []formed
 }
 
@@ -68,7 +69,7 @@ type formed struct {
 
 // snapshots asks for everything in one exchange.
 func (s *Store) snapshots(ctx context.Context, tx pgx.Tx, ids []string) ([]server.Snapshot, error) {
-	rd := snapshotRows{releases: map[string]server.Release{}, rolling: map[string]string{}}
+	rd := snapshotRows{releases: map[string]server.Release{}, rolling: map[string]string{}, coming: map[string]string{}}
 	var placed []instanceRow
 	var domains, links [][2]string
 	var volumes []server.Volume
@@ -76,9 +77,11 @@ func (s *Store) snapshots(ctx context.Context, tx pgx.Tx, ids []string) ([]serve
 	queueMany(b, &rd.apps, scanSnapshotApp, appColumns+`, p.placement`+appTables+`where p.id = any($1::uuid[]) order by p.id`, ids)
 	var releases []server.Release
 	queueMany(b, &releases, scanRelease, releaseQuery+`where r.id in (select current_release from apps where id = any($1::uuid[])
-		union select release_id from deploys where app_id = any($1::uuid[]) and state = 'rolling')`, ids)
-	var rolling [][2]string
-	queueMany(b, &rolling, scanPair, `select app_id::text, release_id::text from deploys where app_id = any($1::uuid[]) and state = 'rolling'`, ids)
+		union select release_id from deploys where app_id = any($1::uuid[]) and state in ('releasing', 'rolling'))`, ids)
+	var rolling, coming [][2]string
+	const ofState = `select app_id::text, release_id::text from deploys where app_id = any($1::uuid[]) and release_id is not null and state = `
+	queueMany(b, &rolling, scanPair, ofState+`'rolling'`, ids)
+	queueMany(b, &coming, scanPair, ofState+`'releasing'`, ids)
 	queueMany(b, &rd.formations, scanFormed, `select app_id::text, type, size, quantity from formations where app_id = any($1::uuid[]) order by type`, ids)
 	queueMany(b, &placed, scanInstanceRow, instanceRowQuery, ids)
 	queueMany(b, &domains, scanPair, `select app_id::text, hostname from domains where app_id = any($1::uuid[]) order by hostname`, ids)
@@ -92,6 +95,9 @@ func (s *Store) snapshots(ctx context.Context, tx pgx.Tx, ids []string) ([]serve
 	}
 	for _, r := range rolling {
 		rd.rolling[r[0]] = r[1]
+	}
+	for _, r := range coming {
+		rd.coming[r[0]] = r[1]
 	}
 	// One without a release is being deleted: as good as gone.
 	rd.apps = slices.DeleteFunc(rd.apps, func(snap server.Snapshot) bool { return rd.releases[snap.App.Current].ID == "" })
@@ -149,6 +155,7 @@ func (rd *snapshotRows) target(snap *server.Snapshot) {
 	if id := rd.rolling[snap.App.ID]; id != "" {
 		snap.Target, snap.State.Rolling = rd.releases[id], true
 	}
+	snap.Next = rd.releases[rd.coming[snap.App.ID]]
 	if snap.Target.Image.Digest != "" {
 		snap.State.Release, snap.State.Arch, snap.State.Image = snap.Target.ID, snap.Target.Image.Arch, snap.Target.Image.Digest
 	}
@@ -160,17 +167,27 @@ func (s *Store) wants(byID map[string]*server.Snapshot, list []formed) {
 		if snap == nil {
 			continue
 		}
-		if _, ok := snap.Target.Processes[f.typ]; !ok || f.typ == builder.ReleaseType {
-			continue // a type the target does not have, or does not keep running
+		if w, ok := s.want(&snap.Target, f); ok {
+			snap.Formed[f.typ] = w.Quantity
+			snap.State.Wants = append(snap.State.Wants, w)
 		}
-		if snap.Target.Mounted(f.typ) {
-			f.n = min(f.n, 1) // also where a rollback brings a volume back
+		if w, ok := s.want(&snap.Next, f); ok {
+			snap.NextIs = append(snap.NextIs, w)
 		}
-		z := s.size(f.size)
-		snap.Formed[f.typ] = f.n
-		snap.State.Wants = append(snap.State.Wants, scheduler.Want{Type: f.typ, Quantity: f.n,
-			MilliCPU: z.Reserved, Memory: z.Memory, Routed: f.typ == "web"})
 	}
+}
+
+// want is what is wanted of a type of a release; false for one that the release
+// does not have, or does not keep running.
+func (s *Store) want(r *server.Release, f formed) (w scheduler.Want, ok bool) {
+	if _, ok := r.Processes[f.typ]; !ok || f.typ == builder.ReleaseType {
+		return w, false
+	}
+	if r.Mounted(f.typ) {
+		f.n = min(f.n, 1) // also where a rollback brings a volume back
+	}
+	z := s.size(f.size)
+	return scheduler.Want{Type: f.typ, Quantity: f.n, MilliCPU: z.Reserved, Memory: z.Memory, Routed: f.typ == "web"}, true
 }
 
 func (s *Store) size(name string) server.Size {

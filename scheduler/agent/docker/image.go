@@ -35,6 +35,19 @@ func (r *Runtime) ensureImage(ctx context.Context, a agent.Assignment) error {
 	return nil
 }
 
+// Fetch is agent.Fetcher. The engine shares what it loads with a start that asks
+// for the same meanwhile, and keeps whole layers of a fetch that broke off.
+func (r *Runtime) Fetch(ctx context.Context, ref string) error {
+	_, err := r.inspectImage(ctx, ref)
+	if missing(err) {
+		return r.pull(ctx, ref)
+	}
+	if err != nil {
+		return r.fault("look for image "+ref, err)
+	}
+	return nil
+}
+
 func (r *Runtime) inspectImage(ctx context.Context, ref string) (image.InspectResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.cfg.CallTimeout)
 	defer cancel()
