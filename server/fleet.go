@@ -109,20 +109,20 @@ func (j Join) check() error {
 	case j.Arch == "" || len(j.Arch) > longest || len(j.Agent) > longest || len(j.Engine) > longest || strings.ContainsFunc(j.Arch+j.Agent+j.Engine, func(r rune) bool { return printable(r) < 0 }):
 		return Errorf(ErrInvalid, "The machine's architecture and the versions of its agent and engine must be told in at most %d printable characters each. Nothing was changed.", longest)
 	}
-	if err := j.checkFindings(); err != nil {
+	if err := checkFindings(j.Boot, j.Findings); err != nil {
 		return err
 	}
 	return j.checkAddr()
 }
 
 // checkFindings bounds what people are shown of a machine's own words.
-func (j Join) checkFindings() error {
+func checkFindings(boot string, findings []Finding) error {
 	const most, longest = 30, 500
-	if len(j.Findings) > most {
+	if len(findings) > most {
 		return Errorf(ErrInvalid, "The machine has told more than %d findings. Nothing was changed.", most)
 	}
-	texts := []string{j.Boot}
-	for _, x := range j.Findings {
+	texts := []string{boot}
+	for _, x := range findings {
 		if x.Status != "warn" && x.Status != "fail" || x.Check == "" {
 			return Errorf(ErrInvalid, "A finding of the machine is none. Nothing was changed.")
 		}

@@ -55,6 +55,7 @@ type remote struct {
 	until    time.Time // then it is lost, if it is not heard of
 	lost     bool
 	said     RouterBeat
+	findings []Finding
 	stream   string // the newest, "" when there is none
 	cut      context.CancelFunc
 	batch    sync.Mutex // one at a time
@@ -165,6 +166,9 @@ func (r *Routers) Beat(id string, b RouterBeat) error {
 	b.Addr, b.Version = shortText(b.Addr), shortText(b.Version)
 	fresh := b.Stream == m.stream && b.Stream != "" && !sameAck(b, m.said)
 	m.said = b
+	if b.Examined && checkFindings("", b.Findings) == nil {
+		m.findings = b.Findings
+	}
 	r.mu.Unlock()
 	if fresh {
 		b.Ack.Router = id

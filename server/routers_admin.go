@@ -49,6 +49,7 @@ func (r *Routers) describe(row *RouterRow, now time.Time) {
 		return
 	}
 	row.SeenAt, row.Addr, row.Version = m.heard, m.said.Addr, m.said.Version
+	row.Findings = m.findings
 	row.stand(r.traffic.standing(row.ID), now)
 }
 
@@ -78,7 +79,7 @@ func (s *Service) Routers(ctx context.Context, actor Actor) ([]RouterRow, error)
 		return rows, err
 	}
 	for i := range rows {
-		rows[i].Addr, rows[i].Version = "", ""
+		rows[i].Addr, rows[i].Version, rows[i].Findings = "", "", nil
 	}
 	return rows, nil
 }

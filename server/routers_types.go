@@ -32,6 +32,7 @@ type RouterRow struct {
 	Newest   int64     // version of the newest table
 	Busy     int       // requests in flight to instances that left the table
 	SeenAt   time.Time // it was last heard of; zero: never
+	Findings []Finding // of paas doctor there, when it began; for admins
 }
 
 // RouterJoin is a machine that wants to become a router.
@@ -67,6 +68,10 @@ type RouterBeat struct {
 	Addr    string
 	Version string // of its program
 	Leaving bool   // it has stopped, and serves nothing any more
+	// Examined says that Findings are told: what paas doctor found there and is not
+	// in order. They are told once by each stream of tables.
+	Examined bool
+	Findings []Finding
 }
 
 // RouterLine is a line of a router about one request.

@@ -87,6 +87,13 @@ func (t *Traffic) standing(id string) standing {
 	return s
 }
 
+// Newest is the version of the newest table.
+func (t *Traffic) Newest() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.version
+}
+
 // routes says whether an app has routes.
 func (t *Traffic) routes(appID string) bool {
 	t.mu.Lock()

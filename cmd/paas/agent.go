@@ -140,7 +140,7 @@ func (s *agentSettings) work(ctx context.Context, log *slog.Logger) error {
 	defer rt.Close()
 	// Examined beside the rest: a host that starts again is to be heard at once.
 	report := sync.OnceValue(func() doctor.Report {
-		r := s.examine(ctx, id.Server, id.CA)
+		r := s.examine(ctx, id.Server, id.CA, nil)
 		logReport(log, r)
 		return r
 	})

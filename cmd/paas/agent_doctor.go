@@ -17,8 +17,8 @@ import (
 
 // examine looks at this machine as paas doctor does, with its clock against
 // the control plane's.
-func (s *agentSettings) examine(ctx context.Context, controlPlane, ca string) doctor.Report {
-	return doctor.RunAgent(ctx, doctor.AgentConfig{DataDir: s.dataDir, Docker: s.docker,
+func (s *agentSettings) examine(ctx context.Context, controlPlane, ca string, j *doctor.Joined) doctor.Report {
+	return doctor.RunAgent(ctx, doctor.AgentConfig{DataDir: s.dataDir, Docker: s.docker, Joined: j,
 		Clock: func(ctx context.Context) (time.Duration, error) { return fleet.Clock(ctx, controlPlane, ca) }})
 }
 

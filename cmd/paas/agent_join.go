@@ -63,7 +63,7 @@ func checkJoin(cmd *cobra.Command, addr, ca, printedBy string) (fingerprint stri
 
 func (s *agentSettings) join(cmd *cobra.Command, j fleet.Joining) error {
 	ctx, out := cmd.Context(), cmd.ErrOrStderr()
-	report := s.examine(ctx, j.Server, j.CA)
+	report := s.examine(ctx, j.Server, j.CA, nil)
 	tellReport(out, report)
 	m, err := s.look(ctx, j.Server, report)
 	if err != nil {

@@ -132,7 +132,7 @@ func (s *session) hostInfo(name string, asJSON bool) error {
 	}
 	fields(s.out, append(rows, [2]string{"Heard of", heardOf(h)}, [2]string{"Dynos", strconv.Itoa(len(h.Dynos) + h.Others)}))
 	s.hostDynos(h)
-	s.hostFindings(h)
+	s.findings(h.Findings)
 	s.hostNotes([]api.Host{h})
 	if h.State == api.HostDraining && len(h.Dynos) > 0 {
 		s.warn(fmt.Sprintf("Why one is still here: paas why %s -a %s", h.Dynos[0].Name, h.Dynos[0].App))
@@ -199,16 +199,16 @@ func (s *session) hostDynos(h api.Host) {
 	}
 }
 
-// hostFindings says what paas doctor found there when its agent began.
-func (s *session) hostFindings(h api.Host) {
-	if len(h.Findings) == 0 {
+// findings says what paas doctor found on a machine when its program began.
+func (s *session) findings(list []api.Finding) {
+	if len(list) == 0 {
 		return
 	}
 	s.say("")
 	s.say("What paas doctor found there:")
 	s.say("")
 	rows := [][]string{{"", "Check", "Found", "Why"}}
-	for _, f := range h.Findings {
+	for _, f := range list {
 		rows = append(rows, []string{f.Status, f.Check, f.Found, f.Cause})
 	}
 	table(s.out, rows)

@@ -102,6 +102,7 @@ func (s *session) routerInfo(name string, asJSON bool) error {
 	}
 	rows = append(rows, [2]string{"Heard of", heardAt(r.SeenAt)})
 	fields(s.out, slices.DeleteFunc(rows, func(row [2]string) bool { return row[1] == "" }))
+	s.findings(r.Findings)
 	if r.Note != "" {
 		s.warn(r.Note)
 	}

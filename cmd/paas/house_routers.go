@@ -19,5 +19,5 @@ func (h *house) routerID() string { return "router-" + h.data.cluster }
 
 // edge is what routers elsewhere get at the address for other machines.
 func (h *house) edge() fleet.Edge {
-	return fleet.Edge{Routers: h.fleet.routers, Domain: h.s.domain, PlatformHost: h.s.dashboardHost()}
+	return fleet.Edge{Routers: h.fleet.routers, Newest: h.traffic.Newest, Domain: h.s.domain, PlatformHost: h.s.dashboardHost()}
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"paas/router"
+	"paas/server"
+	"paas/server/doctor"
 	"paas/server/fleet"
 )
 
@@ -61,6 +63,8 @@ it serves from the one it had. SIGTERM lets requests finish, then stops it.`,
 
 const routerDataDir = "/var/lib/paas-router"
 
+func routerTableFile(dir string) string { return filepath.Join(dir, "table.json") }
+
 func (s *routerSettings) check(cmd *cobra.Command) (*slog.Logger, error) {
 	if (s.tlsCert == "") != (s.tlsKey == "") || (s.https == "") != (s.tlsCert == "") {
 		return nil, usagef(cmd, "--https, --tls-cert and --tls-key belong together")
@@ -86,13 +90,14 @@ func runRouter(ctx context.Context, s routerSettings, log *slog.Logger) error {
 	defer unlock()
 	var r *router.Router
 	client, err := fleet.NewEdgeClient(fleet.EdgeConfig{Dir: s.dataDir, Program: buildVersion(),
-		Addr: func() string { return r.Addr().String() }}, log)
+		Examine: func(ctx context.Context) []server.Finding { return s.examine(ctx, log) },
+		Addr:    func() string { return r.Addr().String() }}, log)
 	if err != nil {
 		return fmt.Errorf("%w; nothing was started", err)
 	}
 	domain, platform := client.Domain()
 	r, err = router.New(router.Config{ID: client.Identity().Host, HTTPAddr: s.http, HTTPSAddr: s.https, CertFile: s.tlsCert, KeyFile: s.tlsKey,
-		SnapshotFile: filepath.Join(s.dataDir, "table.json"), Domain: domain, PlatformHost: platform, Fallback: client.Front(),
+		SnapshotFile: routerTableFile(s.dataDir), Domain: domain, PlatformHost: platform, Fallback: client.Front(),
 		Log: client.Log, Observe: client.Observe, Limits: router.Limits{DrainTimeout: s.drainTimeout}}, client, log)
 	if err != nil {
 		return portHint(err, "--http", s.http)
@@ -102,9 +107,25 @@ func runRouter(ctx context.Context, s routerSettings, log *slog.Logger) error {
 	line.run("control plane", client.Run)
 	edge.run("router", r.Run)
 	id := client.Identity()
+	if err := (started{Listen: []string{s.http, s.https}}).note(s.dataDir); err != nil {
+		log.Warn("keep for paas doctor how the router was started", "err", err)
+	}
 	log.Info("ready", "router", id.Name, "id", id.Host, "server", id.Server, "http", r.Addr().String(), "pid", os.Getpid())
 	edge.wg.Wait()
 	line.cancel(nil)
 	line.wg.Wait()
 	return errors.Join(edge.failure(), line.failure())
+}
+
+// examine is what paas doctor finds on this machine, without what only matters
+// from outside.
+func (s *routerSettings) examine(ctx context.Context, log *slog.Logger) []server.Finding {
+	id, err := fleet.ReadIdentity(s.dataDir)
+	if err != nil {
+		return nil
+	}
+	report := doctor.RunRouter(ctx, doctor.RouterConfig{DataDir: s.dataDir,
+		Clock: func(ctx context.Context) (time.Duration, error) { return fleet.Clock(ctx, id.Server, id.CA) }})
+	logReport(log, report)
+	return findingsOf(report)
 }

@@ -71,7 +71,7 @@ func routerMember(ctx context.Context, j fleet.Joining) (fleet.Identity, error) 
 	case id.CA != j.CA:
 		return id, fmt.Errorf("this machine is a router of another control plane, %s. Nothing was changed.\nTo leave it, remove the router there, stop paas router and remove %s", printable(id.Server), j.Dir)
 	}
-	err = fleet.RouterMember(ctx, id)
+	_, err = fleet.Greet(ctx, id)
 	var refused *fleet.Refusal
 	if errors.As(err, &refused) && (refused.Status == http.StatusForbidden || refused.Status == http.StatusUnauthorized) {
 		return fleet.Identity{}, fleet.Rejoin(id, j.Dir)

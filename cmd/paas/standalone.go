@@ -199,6 +199,9 @@ func live(ctx context.Context, s settings, log *slog.Logger) error {
 			at = append([]any{"http", h.router.Addr().String()}, at...)
 		}
 		log.Info("ready", at...)
+		if err := h.started().note(data.path); err != nil {
+			log.Warn("keep for paas doctor how paas was started", "err", err)
+		}
 	}
 	return h.wait() // with what made open fail
 }

@@ -25,6 +25,8 @@ type Router struct {
 	Newest  string     `json:"newest"`  // version of the newest table
 	Busy    int        `json:"busy"`    // requests in flight to dynos that left its table
 	SeenAt  *time.Time `json:"seen_at"`
+	// Findings are those of paas doctor there, when it began; for admins.
+	Findings []Finding `json:"findings"`
 }
 
 // AddRouter is the body of POST /routers.

@@ -2,6 +2,13 @@ package api
 
 import "time"
 
+// The states of a server.
+const (
+	ServerLeads   = "leads"
+	ServerFollows = "follows"
+	ServerSilent  = "silent"
+)
+
 // Server is one of the control planes on a database.
 type Server struct {
 	ID        string    `json:"id"`

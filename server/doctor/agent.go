@@ -15,7 +15,8 @@ type AgentConfig struct {
 	Docker  string // path of the engine's unix socket
 	// Clock gives how far this machine's clock is ahead of the control plane's;
 	// nil: it is not asked.
-	Clock func(ctx context.Context) (ahead time.Duration, err error)
+	Clock  func(ctx context.Context) (ahead time.Duration, err error)
+	Joined *Joined // nil: it is about to join, or is asked by its own agent
 	// Timeout bounds each thing that is asked; 5 s.
 	Timeout time.Duration
 }
@@ -29,9 +30,10 @@ func RunAgent(ctx context.Context, a AgentConfig) Report {
 	engine := askEngine(ctx, cfg)
 	data := statDataDir(cfg.DataDir)
 	build := readBuild()
-	results := []Result{checkEngine(engine), checkCgroup(engine), checkRunc(engine), checkContainerd(engine), checkKernel(readKernel()),
+	results := a.Joined.checks(ctx, cfg)
+	results = append(results, checkEngine(engine), checkCgroup(engine), checkRunc(engine), checkContainerd(engine), checkKernel(readKernel()),
 		checkOverlay(engine, readFilesystems()), checkFirewall(askVersion(ctx, cfg, "iptables", "-w", "5", "-S", "INPUT")),
-		ofAgent(checkDataDir(data)), checkRoom(engine), checkMemory(readMemory())}
+		ofAgent(checkDataDir(data)), checkRoom(engine), checkMemory(readMemory()))
 	if a.Clock != nil {
 		ahead, err := askClock(ctx, cfg, a.Clock)
 		results = append(results, checkClock(ahead, err))

@@ -133,15 +133,15 @@ type paasFacts struct {
 
 func (f paasFacts) answers() bool { return f.exists && f.err == nil }
 
-func checkPaas(f paasFacts) Result {
+func checkPaas(f paasFacts, program string) Result {
 	r := Result{Check: "paas", Status: OK, Found: "runs and is healthy (" + f.socket + ")"}
 	switch {
 	case !f.exists:
 		r.Status, r.Found = Warn, "not running on "+f.dir
-		r.Cause, r.Next = "there is no "+f.socket, "paas standalone --data-dir "+f.dir
+		r.Cause, r.Next = "there is no "+f.socket, program+" --data-dir "+f.dir
 	case f.err != nil:
 		r.Status, r.Found = Fail, "does not answer at "+f.socket
-		r.Cause, r.Next = f.err.Error(), "paas standalone --data-dir "+f.dir+" (apps go on running meanwhile)"
+		r.Cause, r.Next = f.err.Error(), program+" --data-dir "+f.dir+" (apps go on running meanwhile)"
 	case f.status != 200:
 		r.Status, r.Found = Fail, fmt.Sprintf("runs, but its health is %d", f.status)
 		r.Cause, r.Next = f.body, "look at its log"

@@ -124,10 +124,11 @@ func TestChecks(t *testing.T) {
 		{"port of others", checkPort(portFacts{addr: ":1", busy: true}, false), Fail, "ss -ltnp"},
 		{"port denied", checkPort(portFacts{addr: ":1", err: fs.ErrPermission}, true), Fail, "permission denied"},
 
-		{"paas", checkPaas(paasFacts{socket: sock, exists: true, status: 200}), OK, "healthy"},
-		{"no paas", checkPaas(paasFacts{dir: "/d", socket: sock}), Warn, "paas standalone --data-dir /d"},
-		{"paas gone", checkPaas(paasFacts{socket: sock, exists: true, err: errors.New("connection refused")}), Fail, "refused"},
-		{"paas sick", checkPaas(paasFacts{socket: sock, exists: true, status: 503, body: "database down"}), Fail, "database down"},
+		{"paas", checkPaas(paasFacts{socket: sock, exists: true, status: 200}, "paas standalone"), OK, "healthy"},
+		{"no server", checkPaas(paasFacts{dir: "/d", socket: sock}, "paas server"), Warn, "paas server --data-dir /d"},
+		{"no paas", checkPaas(paasFacts{dir: "/d", socket: sock}, "paas standalone"), Warn, "paas standalone --data-dir /d"},
+		{"paas gone", checkPaas(paasFacts{socket: sock, exists: true, err: errors.New("connection refused")}, "paas standalone"), Fail, "refused"},
+		{"paas sick", checkPaas(paasFacts{socket: sock, exists: true, status: 503, body: "database down"}, "paas standalone"), Fail, "database down"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

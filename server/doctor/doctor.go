@@ -39,14 +39,19 @@ type Report struct {
 	Failures int      `json:"failures"`
 }
 
-// Config says what is to be looked at. Empty fields take the defaults of
-// `paas standalone`.
+// Config says what is to be looked at on a control plane's machine. Empty fields
+// take the defaults of `paas standalone`.
 type Config struct {
-	DataDir   string   // /var/lib/paas
-	Docker    string   // path of the engine's unix socket; /var/run/docker.sock
-	Buildkitd string   // path of buildkitd; next to the program when empty
-	Program   string   // path of the running program, to find buildkitd next to it
-	Listen    []string // addresses standalone listens on
+	// ServerOnly is the machine of `paas server`: it runs no dynos and no router.
+	ServerOnly bool
+	DataDir    string   // /var/lib/paas
+	Docker     string   // path of the engine's unix socket; /var/run/docker.sock
+	Buildkitd  string   // path of buildkitd; next to the program when empty
+	Program    string   // path of the running program, to find buildkitd next to it
+	Listen     []string // addresses the control plane listens on
+	// Clock gives how far this machine's clock is ahead of that of the server at
+	// an address; nil: other servers are not asked.
+	Clock func(ctx context.Context, addr string) (ahead time.Duration, err error)
 	// Timeout bounds each thing that is asked over a socket or as a program; 5 s.
 	Timeout time.Duration
 }
@@ -67,27 +72,54 @@ func (c Config) withDefaults() Config {
 // Run makes every check. It changes nothing on the machine.
 func Run(ctx context.Context, cfg Config) Report {
 	cfg = cfg.withDefaults()
-	engine := askEngine(ctx, cfg)
 	paas := askPaas(ctx, cfg)
 	data := statDataDir(cfg.DataDir)
 	build := readBuild()
 
-	var results []Result
+	results := []Result{checkControlMachine(cfg.ServerOnly)}
 	add := func(r ...Result) { results = append(results, r...) }
-	add(checkEngine(engine), checkCgroup(engine), checkRunc(engine), checkContainerd(engine))
-	add(checkOverlay(engine, readFilesystems()))
-	add(checkGit(askVersion(ctx, cfg, "git", "--version")), checkSSH(askVersion(ctx, cfg, "ssh", "-V")))
-	add(checkFirewall(askVersion(ctx, cfg, "iptables", "-w", "5", "-S", "INPUT")))
-	add(checkPostgres(findPostgres(ctx, cfg)))
+	if !cfg.ServerOnly {
+		add(runsDynos(ctx, cfg)...)
+	}
+	add(checkGit(askVersion(ctx, cfg, "git", "--version")))
+	if !cfg.ServerOnly {
+		add(checkSSH(askVersion(ctx, cfg, "ssh", "-V")), checkPostgres(findPostgres(ctx, cfg)))
+	}
 	add(checkBuildkitd(findBuildkitd(cfg)))
 	add(checkDataDir(data), checkDisk(statDisk(data.nearest)), checkMemory(readMemory()))
-	add(checkPaas(paas))
+	add(checkPaas(paas, cfg.program()))
 	for _, addr := range cfg.Listen {
 		add(checkPort(tryListen(ctx, addr), paas.answers()))
+	}
+	if paas.answers() {
+		add(checkFleet(askFleet(ctx, cfg, paas.socket))...)
 	}
 	add(checkGo(build.goVersion))
 	add(checkModules(build)...)
 	return report(results)
+}
+
+// runsDynos are the checks of what runs the dynos of this machine.
+func runsDynos(ctx context.Context, cfg Config) []Result {
+	engine := askEngine(ctx, cfg)
+	return []Result{checkEngine(engine), checkCgroup(engine), checkRunc(engine), checkContainerd(engine), checkOverlay(engine, readFilesystems()),
+		checkFirewall(askVersion(ctx, cfg, "iptables", "-w", "5", "-S", "INPUT"))}
+}
+
+// program is the command that runs a control plane on the machine.
+func (c Config) program() string {
+	if c.ServerOnly {
+		return "paas server"
+	}
+	return "paas standalone"
+}
+
+func checkControlMachine(serverOnly bool) Result {
+	found := "a control plane with router and dynos (paas standalone)"
+	if serverOnly {
+		found = "a control plane (paas server)"
+	}
+	return Result{Check: "this machine", Status: OK, Found: found}
 }
 
 func report(results []Result) Report {

@@ -79,7 +79,7 @@ func TestEngineThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// serve answers GET /healthz on the operator socket of a data directory.
+// serve answers GET /healthz, and the lists of machines, on the operator socket of a data directory.
 func serve(t *testing.T, dir string, status int, body string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(dir, "run"), 0o700); err != nil {
@@ -94,6 +94,11 @@ func serve(t *testing.T, dir string, status int, body string) {
 		w.WriteHeader(status)
 		fmt.Fprintln(w, body)
 	})
+	for path, list := range map[string]string{"/hosts": `[{"name":"host-1","state":"ready"},{"name":"host-2","state":"lost"}]`,
+		"/routers": `[{"name":"built-in","state":"ready"}]`,
+		"/servers": `[{"name":"s1","state":"leads","address":"s1:8443"},{"name":"s2","state":"follows","address":"s2:8443"}]`} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, list) })
+	}
 	srv := &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}
 	done := make(chan struct{})
 	go func() { defer close(done); _ = srv.Serve(l) }()
@@ -109,7 +114,7 @@ func TestRunningPaas(t *testing.T) {
 		dir := t.TempDir()
 		serve(t, dir, tt.status, tt.body)
 		f := askPaas(t.Context(), Config{DataDir: dir, Timeout: 5 * time.Second})
-		if r := checkPaas(f); r.Status != tt.want || !f.answers() {
+		if r := checkPaas(f, "paas standalone"); r.Status != tt.want || !f.answers() {
 			t.Errorf("%d: %+v from %+v", tt.status, r, f)
 		}
 	}
@@ -130,7 +135,7 @@ func TestSocketOfAKilledPaas(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := askPaas(t.Context(), Config{DataDir: dir, Timeout: 5 * time.Second})
-	if r := checkPaas(f); r.Status != Fail || f.answers() || r.Cause != "connect: connection refused" {
+	if r := checkPaas(f, "paas standalone"); r.Status != Fail || f.answers() || r.Cause != "connect: connection refused" {
 		t.Errorf("%+v", r)
 	}
 }

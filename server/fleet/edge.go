@@ -29,8 +29,9 @@ type Routers interface {
 
 // Edge is the part of a Config about routers.
 type Edge struct {
-	Routers      Routers // nil: there are none elsewhere
-	Domain       string  // of the apps
+	Routers      Routers      // nil: there are none elsewhere
+	Newest       func() int64 // version of the newest table
+	Domain       string       // of the apps
 	PlatformHost string
 }
 
@@ -51,10 +52,6 @@ func (s *Server) edgeRoutes(mux *http.ServeMux) {
 		})
 	}
 	mux.HandleFunc("POST /v1/router/join", s.joinRouter)
-	mux.HandleFunc("GET /v1/router/hello", func(w http.ResponseWriter, r *http.Request) {
-		_, err := s.routerOf(r)
-		s.answer(w, r, done{}, err)
-	})
 	mux.HandleFunc("POST /v1/router/beat", within((*term).routerBeat))
 	mux.HandleFunc("POST /v1/router/batch", within((*term).routerBatch))
 	mux.HandleFunc("GET /v1/router/tables", s.forRouter((*term).tables)) // the newest one only
@@ -126,7 +123,8 @@ func (s *term) routerBeat(w http.ResponseWriter, r *http.Request, id string) {
 	var m beatMessage
 	err := read(w, r, maxBody, &m)
 	if err == nil {
-		err = s.cfg.Routers.Beat(id, server.RouterBeat{Stream: m.Stream, Ack: router.Ack{Version: m.Version, Busy: m.Busy}, Addr: m.Addr, Version: m.Program, Leaving: m.Leaving})
+		err = s.cfg.Routers.Beat(id, server.RouterBeat{Stream: m.Stream, Ack: router.Ack{Version: m.Version, Busy: m.Busy}, Addr: m.Addr, Version: m.Program, Leaving: m.Leaving,
+			Examined: m.Examined, Findings: m.Findings})
 	}
 	s.answer(w, r, s.leads(m.Servers), err)
 }

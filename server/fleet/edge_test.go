@@ -121,7 +121,7 @@ func newEdgeScene(t testing.TB, cfg server.RoutersConfig) *edgeScene {
 	front := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %s %s from %s", r.Method, r.Host, r.URL.RequestURI(), r.RemoteAddr)
 	})
-	e.scene = newScene(t, agenttest.NewControl(), fleet.Config{Behind: func(string) http.Handler { return front }, Edge: fleet.Edge{Routers: anyToken{e.routers, e.rows}, Domain: "test", PlatformHost: "paas.test"}})
+	e.scene = newScene(t, agenttest.NewControl(), fleet.Config{Behind: func(string) http.Handler { return front }, Edge: fleet.Edge{Routers: anyToken{e.routers, e.rows}, Newest: e.traffic.Newest, Domain: "test", PlatformHost: "paas.test"}})
 	return e
 }
 
@@ -185,7 +185,7 @@ type edgeRouter struct {
 func (r *edgeRouter) start(t testing.TB) {
 	t.Helper()
 	var rt *router.Router
-	client, err := fleet.NewEdgeClient(fleet.EdgeConfig{Dir: r.dir, Program: "v1", Addr: func() string { return rt.Addr().String() }}, logTo(t))
+	client, err := fleet.NewEdgeClient(fleet.EdgeConfig{Dir: r.dir, Program: "v1", Examine: examined, Addr: func() string { return rt.Addr().String() }}, logTo(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,6 +203,11 @@ func (r *edgeRouter) start(t testing.TB) {
 	edgeDone.Go(func() { _ = rt.Run(edge) })
 	r.stop = sync.OnceFunc(func() { endEdge(); edgeDone.Wait(); endLine(); lineDone.Wait() })
 	t.Cleanup(func() { r.stop() })
+}
+
+// examined is what the routers of these tests find on their machine.
+func examined(context.Context) []server.Finding {
+	return []server.Finding{{Check: "clock", Status: "warn", Found: "1m1s behind the control plane's"}}
 }
 
 // get asks a router for a page of a host.
@@ -383,6 +388,26 @@ func TestRouterTells(t *testing.T) {
 	}
 }
 
+// What a router finds on its machine is told to whoever leads, to each anew.
+func TestRouterTellsWhatItFound(t *testing.T) {
+	e := newEdgeScene(t, server.RoutersConfig{Note: 50 * time.Millisecond})
+	e.traffic.SetApp("a", appRoutes("a", backend(t, "hello")))
+	e.traffic.Loaded()
+	r := e.router(t, "edge")
+	told := func() bool {
+		rows, err := e.routers.Rows(t.Context())
+		return err == nil && len(rows) == 1 && len(rows[0].Findings) == 1 && rows[0].Findings[0].Found == "1m1s behind the control plane's"
+	}
+	e.until(t, "told", told)
+	hello, err := fleet.Greet(t.Context(), r.client.Identity())
+	if err != nil || !hello.Leads || hello.Newest != e.traffic.Newest() {
+		t.Errorf("%+v, %v", hello, err)
+	}
+	if from, until, ok := r.client.Identity().Life(); !ok || !from.Before(time.Now()) || !until.After(time.Now()) {
+		t.Error(from, until, ok)
+	}
+}
+
 // A certificate is good for its own role only, and for nothing once its owner
 // was removed.
 func TestRolesAreApart(t *testing.T) {
@@ -411,7 +436,7 @@ func TestRolesAreApart(t *testing.T) {
 		t.Fatal(err)
 	}
 	var refused *fleet.Refusal
-	if err := fleet.RouterMember(t.Context(), id); !errors.As(err, &refused) || refused.Status != http.StatusForbidden {
+	if _, err := fleet.Greet(t.Context(), id); !errors.As(err, &refused) || refused.Status != http.StatusForbidden {
 		t.Error(err)
 	}
 	e.until(t, "it is forgotten", func() bool { return e.state(t, "edge") == "none" })

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"paas/router"
+	"paas/server"
 )
 
 // EdgeConfig is what an EdgeClient has to know.
@@ -18,6 +19,8 @@ type EdgeConfig struct {
 	Dir     string        // the router's data directory
 	Addr    func() string // where it takes requests, for people
 	Program string        // version of the program
+	// Examine looks at this machine and gives what is not in order; nil: nobody looks.
+	Examine func(context.Context) []server.Finding
 }
 
 // EdgeClient is the control plane as a router on another machine has it
@@ -40,6 +43,10 @@ type EdgeClient struct {
 	routes map[string]router.Route
 	by     map[int64]string // streams of tables that were handed on, by version
 	ack    router.Ack
+
+	examined bool // findings are those of this machine
+	findings []server.Finding
+	untold   bool // by the newest stream
 }
 
 var _ router.Source = (*EdgeClient)(nil)
@@ -67,7 +74,7 @@ func (e *EdgeClient) Domain() (domain, platformHost string) {
 // router must have stopped: that is what the control plane is told last.
 func (e *EdgeClient) Run(ctx context.Context) error {
 	var all sync.WaitGroup
-	for _, part := range []func(context.Context){e.sendBeats, e.sendBatches, e.c.renewals} {
+	for _, part := range []func(context.Context){e.examine, e.sendBeats, e.sendBatches, e.c.renewals} {
 		all.Go(func() { part(ctx) })
 	}
 	all.Wait()
@@ -136,8 +143,31 @@ func (e *EdgeClient) sendBeat(ctx context.Context, way http.RoundTripper, to str
 	err := post(ctx, way, "https://"+to+"/v1/router/beat", m, &reply)
 	if err == nil {
 		e.c.heardOf(reply)
+		e.heardOut(m)
 	}
 	return err
+}
+
+// examine looks at this machine once, beside the rest.
+func (e *EdgeClient) examine(ctx context.Context) {
+	if e.cfg.Examine == nil {
+		return
+	}
+	list := e.cfg.Examine(ctx)
+	e.mu.Lock()
+	e.examined, e.findings, e.untold = true, list, true
+	e.mu.Unlock()
+	ring(e.beatDue)
+}
+
+// heardOut notes that a beat was taken by who tells the tables now: that one
+// knows of this machine.
+func (e *EdgeClient) heardOut(m beatMessage) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if m.Examined && m.Stream == e.stream {
+		e.untold = false
+	}
 }
 
 const beatEvery = 500 * time.Millisecond
@@ -145,7 +175,11 @@ const beatEvery = 500 * time.Millisecond
 func (e *EdgeClient) beat() beatMessage {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return beatMessage{Stream: e.by[e.ack.Version], Version: e.ack.Version, Busy: e.ack.Busy, Addr: e.cfg.Addr(), Program: e.cfg.Program, Servers: e.c.serversSum()}
+	m := beatMessage{Stream: e.by[e.ack.Version], Version: e.ack.Version, Busy: e.ack.Busy, Addr: e.cfg.Addr(), Program: e.cfg.Program, Servers: e.c.serversSum()}
+	if e.untold && m.Stream == e.stream {
+		m.Examined, m.Findings = true, e.findings
+	}
+	return m
 }
 
 // Ack is router.Source.
@@ -173,18 +207,4 @@ func JoinRouter(ctx context.Context, j Joining, program string) (Identity, error
 		return id, errors.New("the control plane has answered as to a host")
 	}
 	return id, id.write(j.Dir)
-}
-
-// RouterMember asks the control plane whether this machine is a router of it
-// still; a Refusal of status 403 says that it is not.
-func RouterMember(ctx context.Context, id Identity) error {
-	ctx, cancel := context.WithTimeout(ctx, joinLimit)
-	defer cancel()
-	config, err := id.tlsConfig(func() Identity { return id })
-	if err != nil {
-		return err
-	}
-	t := newTransport(config)
-	defer t.CloseIdleConnections()
-	return do(ctx, t, http.MethodGet, "https://"+id.Server+"/v1/router/hello", nil, &done{})
 }

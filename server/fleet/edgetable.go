@@ -40,6 +40,7 @@ func (e *EdgeClient) apply(f tableFrame) (t router.Table, ok bool, err error) {
 	switch {
 	case f.Stream != "":
 		e.stream, e.table, e.routes = f.Stream, 0, nil
+		e.untold = e.examined
 		return t, false, nil
 	case f.Whole != nil:
 		e.table, e.routes = f.Whole.Version, byHost(*f.Whole)

@@ -46,6 +46,9 @@ type beatMessage struct {
 	Program string         `json:"program"` // its version
 	Leaving bool           `json:"leaving,omitempty"`
 	Servers string         `json:"servers,omitempty"` // sum of the list of servers that it has
+	// Examined says that Findings are told.
+	Examined bool                `json:"examined,omitempty"`
+	Findings few[server.Finding] `json:"findings,omitempty"`
 }
 
 // edgeLine is a router's line about one request.

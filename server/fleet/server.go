@@ -174,6 +174,7 @@ func (s *Server) routes() http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/clock", s.clock)
+	mux.HandleFunc("GET /v1/hello", s.hello)
 	mux.HandleFunc("POST /v1/join", s.join)
 	mux.HandleFunc("POST /v1/renew", s.renew)
 	mux.HandleFunc("POST /v1/rekey", s.rekey)

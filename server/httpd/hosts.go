@@ -115,7 +115,7 @@ func wireHost(h server.HostRow) api.Host {
 	out := api.Host{
 		ID: h.ID, Name: h.Name, State: string(h.State), Silent: h.Silent(time.Now()), Note: h.Note, Local: h.Local, Arch: h.Arch, Labels: h.Labels,
 		Address: optional(h.Addr), Agent: h.Agent, Engine: h.Engine, Boot: h.Boot,
-		Findings: convert(h.Findings, func(x server.Finding) api.Finding { return api.Finding(x) }),
+		Findings: convert(h.Findings, wireFinding),
 		Capacity: api.HostPart{MilliCPU: h.MilliCPU, Memory: h.Memory}, Kept: api.HostPart{MilliCPU: h.KeptCPU, Memory: h.KeptMemory},
 		Reserved: api.HostPart{MilliCPU: h.ReservedCPU, Memory: h.ReservedBytes},
 		Dynos:    convert(h.Dynos, wireHostDyno), Others: h.Others,
@@ -152,3 +152,5 @@ func moment(t time.Time) *time.Time {
 	t = stamp(t)
 	return &t
 }
+
+func wireFinding(x server.Finding) api.Finding { return api.Finding(x) }

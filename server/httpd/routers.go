@@ -71,7 +71,7 @@ func (s *Server) removeRouter(w http.ResponseWriter, r *http.Request) error {
 
 func wireRouter(r server.RouterRow) api.Router {
 	out := api.Router{ID: r.ID, Name: r.Name, State: string(r.State), Note: r.Note, Local: r.Local, Address: r.Addr, Version: r.Version,
-		Newest: server.TableName(r.Newest), Busy: r.Busy, SeenAt: moment(r.SeenAt)}
+		Newest: server.TableName(r.Newest), Busy: r.Busy, SeenAt: moment(r.SeenAt), Findings: convert(r.Findings, wireFinding)}
 	if r.Table > 0 {
 		name := server.TableName(r.Table)
 		out.Table = &name

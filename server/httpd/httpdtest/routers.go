@@ -60,7 +60,8 @@ func (f *Fake) AddRouter(_ context.Context, actor server.Actor, name string) (se
 	if f.findRouter(name) >= 0 {
 		return server.RouterInvitation{}, server.Errorf(server.ErrConflict, "There is a router %s already. Nothing was changed.", name)
 	}
-	f.routers = append(f.routers, server.RouterRow{ID: f.id(), Name: name, State: server.RouterReady, Addr: "10.91.2.9:80", Version: "9.9.9", Table: 12, Newest: 12, SeenAt: time.Now()})
+	f.routers = append(f.routers, server.RouterRow{ID: f.id(), Name: name, State: server.RouterReady, Addr: "10.91.2.9:80", Version: "9.9.9", Table: 12, Newest: 12, SeenAt: time.Now(),
+		Findings: []server.Finding{{Check: "clock", Status: "warn", Found: "1m1s behind the control plane's", Cause: "log lines of other times", Next: "timedatectl set-ntp true"}}})
 	return server.RouterInvitation{Router: name, Token: "paasrouter_test", Fleet: "paas.example.com:8443", CA: "c0ffee", ExpiresAt: time.Date(2099, 1, 2, 12, 0, 0, 0, time.UTC)}, nil
 }
 
