@@ -20,12 +20,13 @@ import (
 //	L3  server/*, web        adapters: never import each other
 //	L2  server
 //	L1  builder router scheduler, and their drivers, which only cmd imports
-//	L0  server/api migrations server/failpoint
+//	L0  server/api migrations server/failpoint server/durable
 func mayImport() map[string][]string {
-	adapter := []string{"server", "server/api", "server/failpoint", "builder", "router", "scheduler", "scheduler/agent"}
+	adapter := []string{"server", "server/api", "server/failpoint", "server/durable", "builder", "router", "scheduler", "scheduler/agent"}
 	return map[string][]string{
 		"server/api":       {},
 		"server/failpoint": {},
+		"server/durable":   {},
 		"migrations":       {},
 
 		"builder":                {},

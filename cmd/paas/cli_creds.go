@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"paas/server/api"
+	"paas/server/durable"
 )
 
 // credentials are the logins this user has, by the server's SSH address.
@@ -49,17 +50,8 @@ func (k *credentials) save() error {
 	if err != nil {
 		return fmt.Errorf("keep login: %w", err)
 	}
-	f, err := os.CreateTemp(dir, ".credentials-*") // 0600
-	if err != nil {
+	if err := durable.Write(k.path, append(b, '\n')); err != nil {
 		return fmt.Errorf("keep login: %w", err)
-	}
-	_, err = f.Write(append(b, '\n'))
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(f.Name(), k.path)
-	}
-	if err != nil {
-		return fmt.Errorf("keep login: %w", errors.Join(err, os.Remove(f.Name())))
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"paas/server"
+	"paas/server/durable"
 )
 
 // dataDir is the one directory that holds everything, locked for one process.
@@ -86,7 +87,7 @@ func (d *dataDir) secret(name string, n int, create bool) ([]byte, error) {
 	if errors.Is(err, fs.ErrNotExist) && create {
 		raw := make([]byte, n)
 		rand.Read(raw)
-		return raw, writeWhole(path, []byte(hex.EncodeToString(raw)+"\n"))
+		return raw, durable.Write(path, []byte(hex.EncodeToString(raw)+"\n"))
 	}
 	if err != nil {
 		return nil, err
@@ -96,28 +97,6 @@ func (d *dataDir) secret(name string, n int, create bool) ([]byte, error) {
 		return nil, fmt.Errorf("%s is damaged: it must hold %d bytes in hex; restore it from your backup", path, n)
 	}
 	return raw, nil
-}
-
-// writeWhole makes a file that appears complete or not at all.
-func writeWhole(path string, data []byte) error {
-	tmp := path + ".new"
-	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path)) // the new name must survive a loss of power
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // keyFile is the file with the master key: 32 bytes in hex a line. There is
@@ -132,7 +111,7 @@ func (f keyFile) WriteKeys(keys ...[]byte) error {
 	for _, k := range keys {
 		text.WriteString(hex.EncodeToString(k) + "\n")
 	}
-	return writeWhole(f.path, []byte(text.String()))
+	return durable.Write(f.path, []byte(text.String()))
 }
 
 func (f keyFile) read() ([][]byte, error) {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+
+	"paas/server/durable"
 )
 
 // The roles of a machine that has not joined another one.
@@ -45,7 +47,7 @@ func (s started) note(dir string) error {
 	if err != nil {
 		return err
 	}
-	return writeWhole(startedFile(dir), append(text, '\n'))
+	return durable.Write(startedFile(dir), append(text, '\n'))
 }
 
 // started is how this process was started.

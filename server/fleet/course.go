@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"paas/server/durable"
 )
 
 // The control plane may be several servers, of which one leads. An agent goes to
@@ -47,7 +49,7 @@ func (s servers) write(dir string) error {
 	if err != nil {
 		return err
 	}
-	return writeWhole(serversFile(dir), append(text, '\n'))
+	return durable.Write(serversFile(dir), append(text, '\n'))
 }
 
 // recallServers begins with who led when this agent last ran.

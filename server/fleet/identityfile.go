@@ -14,6 +14,8 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+
+	"paas/server/durable"
 )
 
 // Identity is who a host is and whom it belongs to. It is one file, so that it
@@ -71,7 +73,7 @@ func (id Identity) write(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return writeWhole(identityFile(dir), append(text, '\n'))
+	return durable.Write(identityFile(dir), append(text, '\n'))
 }
 
 // prepared is the identity to join with: the key that is there already when it

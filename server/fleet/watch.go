@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"paas/scheduler/agent"
+	"paas/server/durable"
 )
 
 // lastSet is the file with the newest set, as it was signed: what this host
@@ -90,7 +91,7 @@ func (c *Client) accept(sealed []byte) ([]agent.Assignment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writeWhole(c.lastSet(), sealed); err != nil {
+	if err := durable.Write(c.lastSet(), sealed); err != nil {
 		c.log.Warn("keep the newest set of assignments; it is followed all the same", "err", err)
 	}
 	return list, nil

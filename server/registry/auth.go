@@ -7,7 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"paas/server/durable"
 )
 
 // Auth is a pair of credentials.
@@ -53,27 +54,8 @@ func EnsureAuth(path string) (Auth, error) {
 	if err != nil {
 		return Auth{}, fmt.Errorf("write the registry's credentials: %w", err)
 	}
-	if err := writeFile(path, append(raw, '\n')); err != nil {
+	if err := durable.Write(path, append(raw, '\n')); err != nil {
 		return Auth{}, fmt.Errorf("write the registry's credentials: %w", err)
 	}
 	return a, nil
-}
-
-func writeFile(path string, data []byte) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".auth-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(tmp.Name()))
-		}
-	}()
-	if _, err = tmp.Write(data); err != nil {
-		return errors.Join(err, tmp.Close())
-	}
-	if err = errors.Join(tmp.Sync(), tmp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
 }
