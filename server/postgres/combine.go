@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -18,9 +19,32 @@ type combiner[Q, A any] struct {
 	weight func(Q) int
 	limit  int
 
+	life   context.Context // ends with close
+	end    context.CancelFunc
+	rounds sync.WaitGroup
+
 	mu      sync.Mutex
 	waiting []asked[Q, A]
 	running bool
+	closed  bool
+}
+
+// newCombiner makes one; whoever has it closes it.
+func newCombiner[Q, A any](do func(context.Context, []Q) ([]A, error), weight func(Q) int, limit int) *combiner[Q, A] {
+	c := &combiner[Q, A]{do: do, weight: weight, limit: limit}
+	c.life, c.end = context.WithCancel(context.Background())
+	return c
+}
+
+var errClosed = errors.New("the store is closed")
+
+// close ends what is under way, and waits for it. Nothing is taken any more.
+func (c *combiner[Q, A]) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.end()
+	c.rounds.Wait()
 }
 
 // roundLimit is how long a round may take, whoever has stopped waiting for it.
@@ -43,19 +67,30 @@ func (c *combiner[Q, A]) ask(ctx context.Context, q Q) (a A, err error) {
 		return a, err
 	}
 	out := make(chan answer[A], 1)
-	c.mu.Lock()
-	c.waiting = append(c.waiting, asked[Q, A]{q, out})
-	if !c.running {
-		c.running = true
-		go c.run()
+	if !c.take(asked[Q, A]{q, out}) {
+		return a, errClosed
 	}
-	c.mu.Unlock()
 	select {
 	case got := <-out:
 		return got.a, got.err
 	case <-ctx.Done():
 		return a, ctx.Err()
 	}
+}
+
+// take puts a question to the others; false after close.
+func (c *combiner[Q, A]) take(q asked[Q, A]) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.waiting = append(c.waiting, q)
+	if !c.running {
+		c.running = true
+		c.rounds.Go(c.run)
+	}
+	return true
 }
 
 func (c *combiner[Q, A]) run() {
@@ -91,7 +126,7 @@ func (c *combiner[Q, A]) next() []asked[Q, A] {
 // answer does a round. One that fails is done again one by one, so that nobody
 // fails by another's question; not when the database is away for all of them.
 func (c *combiner[Q, A]) answer(round []asked[Q, A]) {
-	ctx, cancel := context.WithTimeout(context.Background(), roundLimit)
+	ctx, cancel := context.WithTimeout(c.life, roundLimit)
 	defer cancel()
 	list := make([]Q, len(round))
 	for i := range round {

@@ -82,9 +82,9 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("database: %w", err)
 	}
 	s := &Store{pool: pool, repos: repos, dsn: cfg.DSN, lease: cfg.Lease, server: cfg.Server, sizes: cfg.Sizes, repoWrites: make(chan struct{}, 2), held: map[string]held{}}
-	s.reports = &combiner[reported, []server.Transition]{do: s.report, weight: func(r reported) int { return len(r.list) }, limit: reportRound}
-	s.assigned = &combiner[string, []server.Placed]{do: s.assignedTo, limit: assignedRound}
-	s.news = &combiner[newsOf, server.AssignedNews]{do: s.assignedNews, limit: assignedRound}
+	s.reports = newCombiner(s.report, func(r reported) int { return len(r.list) }, reportRound)
+	s.assigned = newCombiner(s.assignedTo, nil, assignedRound)
+	s.news = newCombiner(s.assignedNews, nil, assignedRound)
 	if err := s.migrate(ctx); err != nil {
 		s.Close()
 		return nil, err
@@ -108,8 +108,11 @@ func (s *Store) migrate(ctx context.Context) error {
 	}
 }
 
-// Close ends all connections.
+// Close ends all connections, and waits for who uses them.
 func (s *Store) Close() {
+	s.reports.close()
+	s.assigned.close()
+	s.news.close()
 	s.repos.Close()
 	s.pool.Close()
 }
