@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
-	"sync"
 	"syscall"
 	"time"
 
@@ -15,8 +13,6 @@ import (
 
 	"paas/builder/buildkit"
 	"paas/router"
-	"paas/scheduler"
-	"paas/scheduler/agent"
 	"paas/scheduler/agent/docker"
 	"paas/server"
 	"paas/server/child"
@@ -61,36 +57,6 @@ type house struct {
 	control *server.Control
 	fleet   fleetParts
 	servers *server.Servers
-}
-
-// floor runs parts until its context ends; the first that fails ends it.
-type floor struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	wg     sync.WaitGroup
-}
-
-func newFloor(ctx context.Context) *floor {
-	f := &floor{}
-	f.ctx, f.cancel = context.WithCancelCause(ctx)
-	return f
-}
-
-func (f *floor) run(name string, part func(context.Context) error) {
-	f.wg.Go(func() {
-		err := part(f.ctx)
-		if err != nil && f.ctx.Err() == nil {
-			f.cancel(fmt.Errorf("%s: %w", name, err))
-		}
-	})
-}
-
-// failure is why the floor ended, nil when it was told to.
-func (f *floor) failure() error {
-	if err := context.Cause(f.ctx); err != nil && !errors.Is(err, context.Canceled) {
-		return err
-	}
-	return nil
 }
 
 func newHouse(ctx context.Context, s settings, data *dataDir, log *slog.Logger) *house {
@@ -288,70 +254,6 @@ func (h *house) openControl(context.Context) error {
 		Host: func(app string) string { return app + "." + h.s.domain }, Meter: h.meter, Placed: h.traffic.Place, Ahead: h.ahead,
 	}, h.store, h.keyring, h.bell, h.sessions, h.allLogs(), h.log)
 	return h.openFleet(h.control)
-}
-
-func (h *house) openAgent(context.Context) (err error) {
-	h.runtime, err = docker.New(docker.Config{Socket: "unix://" + h.s.docker, Cluster: h.data.cluster, FilesDir: filesDir(h.data.cluster), EgressAllow: h.s.fleet.egressNets, Publish: h.s.fleet.published, Doors: doorPorts(),
-		RegistryAuth: map[string]docker.Credentials{h.images.addr: {User: h.images.auth.User, Password: h.images.auth.Password}}}, h.log)
-	if err != nil {
-		return err
-	}
-	h.services.run("agent", func(ctx context.Context) error { return h.agent(ctx, h.control) })
-	h.services.run("image sweep", func(ctx context.Context) error {
-		return agent.SweepImages(ctx, 10*time.Minute, h.control.KeptImages, h.runtime, h.log)
-	})
-	return nil
-}
-
-// filesDir is where the config files of instances are kept: in memory. A
-// machine without /dev/shm runs everything but apps that have some.
-func filesDir(cluster string) string {
-	const memory = "/dev/shm"
-	if _, err := os.Stat(memory); err != nil {
-		return ""
-	}
-	return memory + "/paas-" + cluster
-}
-
-// agent registers this machine as a host as soon as its engine answers, and
-// then runs what is assigned to it.
-func (h *house) agent(ctx context.Context, control *server.Control) error {
-	host, err := h.host(ctx)
-	for told := false; err != nil; host, err = h.host(ctx) {
-		if !told {
-			h.log.Error("Docker Engine is not reachable; apps cannot start until it is", "err", err)
-			told = true
-		}
-		select {
-		case <-time.After(500 * time.Millisecond):
-		case <-ctx.Done():
-			return nil
-		}
-	}
-	doors, err := newDoors(host.ID, h.data.join("router", "links.json"), h.traffic, h.log)
-	if err != nil {
-		return err
-	}
-	h.services.run("linked apps", doors.Run)
-	a, err := agent.New(agent.Config{Host: host.ID, LogRate: h.s.logRate << 10, LogBurst: 2 * h.s.logRate << 10}, doored{control, doors}, h.runtime, h.log)
-	if err != nil {
-		return err
-	}
-	h.bell.Ring(server.NoticeAll) // what waits for a host may be placed now
-	return a.Run(ctx)
-}
-
-func (h *house) host(ctx context.Context) (scheduler.Host, error) {
-	c, err := h.runtime.Capacity(ctx)
-	if err != nil {
-		return scheduler.Host{}, err
-	}
-	name, err := os.Hostname()
-	if err != nil {
-		return scheduler.Host{}, err
-	}
-	// A tenth of the memory is left to the machine itself and to builds.
-	return h.store.EnsureHost(ctx, scheduler.Host{Name: name, Arch: c.Arch, MilliCPU: int64(c.CPUs) * 1000, Memory: c.Memory / 10 * 9})
 }
 
 func (h *house) openDoors(ctx context.Context) (err error) {
