@@ -22,8 +22,8 @@ import (
 // agentJoinCommand makes this machine a host. It may be run again.
 func agentJoinCommand() *cobra.Command {
 	var (
-		s  agentSettings
-		ca string
+		s          agentSettings
+		ca, former string
 	)
 	cmd := &cobra.Command{
 		Use:   "join HOST:PORT TOKEN --ca FINGERPRINT",
@@ -41,12 +41,29 @@ To run it twice does no harm.`,
 			if err != nil {
 				return err
 			}
-			return s.join(cmd, fleet.Joining{Dir: s.dataDir, Server: args[0], Token: args[1], CA: fingerprint, Found: s.addr == ""})
+			j := fleet.Joining{Dir: s.dataDir, Server: args[0], Token: args[1], CA: fingerprint, Found: s.addr == ""}
+			if j.Cluster, err = formerCluster(former); err != nil {
+				return err
+			}
+			return s.join(cmd, j)
 		},
 	}
 	s.flags(cmd)
 	cmd.Flags().StringVar(&ca, "ca", "", "fingerprint of the control plane's certificate")
+	cmd.Flags().StringVar(&former, "standalone", "", "data directory of the paas standalone that ran here: the machine is to be the host that it was, with its volumes")
 	return cmd
+}
+
+// formerCluster reads what paas standalone's on this engine is named by.
+func formerCluster(dir string) (string, error) {
+	if dir == "" {
+		return "", nil
+	}
+	id, err := (&dataDir{path: dir}).secret("cluster-id", 6, false)
+	if err != nil {
+		return "", fmt.Errorf("--standalone %s is no data directory of paas standalone: %w; nothing was changed", printable(dir), err)
+	}
+	return hex.EncodeToString(id), nil
 }
 
 // checkJoin reads what the command of an invitation says of the control plane.

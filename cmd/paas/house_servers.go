@@ -43,6 +43,11 @@ func (h *house) openServers(ctx context.Context) error {
 	default: // it is alone, most likely, and its router is to serve whatever the disk is like
 		h.log.Warn("tell the other servers of this one; trying on", "err", err)
 	}
+	if h.s.serverOnly { // no dyno runs beside this one: not those either that ran beside it until now
+		if err := server.Patiently(ctx, patience, func() error { return h.store.DisownHosts(ctx) }); err != nil {
+			return fmt.Errorf("make this machine a host like others: %w", err)
+		}
+	}
 	h.services.run("servers", h.servers.Run)
 	return nil
 }

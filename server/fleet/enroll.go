@@ -39,6 +39,9 @@ type Joining struct {
 	Token  string
 	CA     string // fingerprint of its root certificate, hex
 	Found  bool   // the machine's address was not given
+	// Cluster is what paas standalone's on this machine's engine is named by, when
+	// the machine is to be the host that it was; else empty.
+	Cluster string
 }
 
 // Member asks the control plane whether this machine is a host of it still; a
@@ -71,6 +74,9 @@ func Join(ctx context.Context, j Joining, m Machine) (Identity, error) {
 	}
 	q := m.request()
 	q.Token = j.Token
+	if j.Cluster != "" {
+		q.Former, id.Cluster = true, j.Cluster
+	}
 	if q.CSR, err = id.csr(); err != nil {
 		return id, err
 	}

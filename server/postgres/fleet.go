@@ -40,7 +40,12 @@ func (s *Store) JoinHost(ctx context.Context, tokenHash []byte, j server.Join) (
 		if _, err := tx.Exec(ctx, `update host_tokens set used_at = now() where id = $1`, token); err != nil {
 			return err
 		}
-		if id, err = insertHost(ctx, tx, name, labels, j); err != nil {
+		if j.Former {
+			id, err = s.succeed(ctx, tx, name, labels, j)
+		} else {
+			id, err = insertHost(ctx, tx, name, labels, j)
+		}
+		if err != nil {
 			return err
 		}
 		return event(ctx, tx, "", "", actor, "host.joined", name)
@@ -54,11 +59,39 @@ func insertHost(ctx context.Context, tx pgx.Tx, name string, labels map[string]s
 		name, j.Arch, j.MilliCPU, j.Memory, orEmpty(labels), j.Addr, j.Agent, j.Engine, j.Key, j.Boot, notNil(j.Findings)).Scan(&id)
 	switch violates(err) {
 	case "hosts_name_key":
-		return "", server.Errorf(server.ErrConflict, "There is a host %s already. The machine has not joined.", name)
+		return "", &server.Error{ID: server.ErrConflict, Message: fmt.Sprintf("There is a host %s already. The machine has not joined.", name),
+			Next: "If it is the machine of the former paas standalone, give its data directory: --standalone /var/lib/paas"}
 	case "hosts_key":
 		return "", server.Errorf(server.ErrConflict, "The machine has joined under another name already. Nothing was changed.")
 	}
 	return id, err
+}
+
+// succeed makes a machine the host that it was of a control plane by itself. Its
+// volumes are there still; its dynos, which nobody else reaches where they are,
+// start anew.
+func (s *Store) succeed(ctx context.Context, tx pgx.Tx, name string, labels map[string]string, j server.Join) (id string, err error) {
+	h, err := holdHost(ctx, tx, name)
+	if err != nil && !server.IsID(err, server.ErrNotFound) {
+		return "", err
+	}
+	err = tx.QueryRow(ctx, `update hosts set arch = $2, milli_cpu = $3, memory = $4, labels = labels || $5::jsonb, addr = $6, agent = $7, engine = $8, key_hash = $9,
+			boot = $10, findings = $11, kept_cpu = least(kept_cpu, $3::bigint - 1), kept_memory = least(kept_memory, $4::bigint - 1)
+		where id = $1 and not local and key_hash is null returning id::text`,
+		uuidOf(h.ID), j.Arch, j.MilliCPU, j.Memory, orEmpty(labels), j.Addr, j.Agent, j.Engine, j.Key, j.Boot, notNil(j.Findings)).Scan(&id)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return "", &server.Error{ID: server.ErrConflict, Message: fmt.Sprintf("%s is not the host that a paas standalone was, or that still runs. The machine has not joined.", name),
+			Next: "See the name it had: paas hosts"}
+	case violates(err) == "hosts_key":
+		return "", server.Errorf(server.ErrConflict, "The machine has joined under another name already. Nothing was changed.")
+	case err != nil:
+		return "", err
+	}
+	if err := s.clearHost(ctx, tx, h); err != nil {
+		return "", err
+	}
+	return id, notify(ctx, tx, server.HostTopic(id), server.NoticeAll)
 }
 
 // notNil is a list that JSON shows as one.

@@ -65,6 +65,14 @@ func (s *Store) EnsureHost(ctx context.Context, h scheduler.Host) (scheduler.Hos
 	return h, err
 }
 
+// DisownHosts makes the machine that ran dynos beside the control plane a host
+// like others. Nothing was heard of it since, most likely: it is lost then, until
+// it joins as the host it was.
+func (s *Store) DisownHosts(ctx context.Context) error {
+	_, err := s.pool.Exec(ctx, `update hosts set local = false where local`)
+	return known(err)
+}
+
 // advance writes the state of a one-off that follows from a report; "" means
 // that nothing does.
 func advance(ctx context.Context, tx pgx.Tx, in server.Instance, r agent.Status) (string, error) {

@@ -19,7 +19,8 @@ import (
 func (s *Store) InviteHost(ctx context.Context, t server.HostToken) (expires time.Time, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		var there bool
-		if err := tx.QueryRow(ctx, `select exists (select 1 from hosts where name = $1)`, t.Host).Scan(&there); err != nil {
+		// One without a key was a control plane's own: its machine may join as what it was.
+		if err := tx.QueryRow(ctx, `select exists (select 1 from hosts where name = $1 and (local or key_hash is not null))`, t.Host).Scan(&there); err != nil {
 			return err
 		}
 		if there {

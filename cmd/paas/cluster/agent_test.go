@@ -23,21 +23,25 @@ import (
 // host is a `paas agent` on this machine's engine.
 type host struct {
 	*platformtest.Program
-	s   *scene
-	dir string
+	s        *scene
+	dir      string
+	registry string // where its engine finds images
 }
 
 // host joins at a server and runs.
-func (s *scene) host(at *node) *host {
+func (s *scene) host(at *node) *host { return s.hostAs(at, "host-1") }
+
+// hostAs is host of that name, which joins with more flags.
+func (s *scene) hostAs(at *node, name string, more ...string) *host {
 	s.t.Helper()
-	join := platformtest.JoinCommand(s.t, at.must("hosts:add", "host-1"))
+	join := append(platformtest.JoinCommand(s.t, at.must("hosts:add", name)), more...)
 	join[2] = at.fleet
-	h := &host{s: s, dir: filepath.Join(s.dir, "agent")}
+	h := &host{s: s, dir: filepath.Join(s.dir, "agent-"+name), registry: platformtest.FreeAddr("127.0.0.1")}
 	flags := []string{"--data-dir", h.dir, "--addr", "127.0.0.1", "--docker", "/var/run/docker.sock"}
 	if out, err := exec.Command(built.Paas, append(join, flags...)...).CombinedOutput(); err != nil {
 		s.t.Fatalf("%v\n%s", err, out)
 	}
-	p, err := built.Start(nil, append(append([]string{"agent"}, flags...), "--registry", platformtest.FreeAddr("127.0.0.1"))...)
+	p, err := built.Start(nil, append(append([]string{"agent"}, flags...), "--registry", h.registry)...)
 	platformtest.Must(err)
 	h.Program = p
 	s.t.Cleanup(func() {
@@ -55,16 +59,32 @@ func (s *scene) host(at *node) *host {
 func (h *host) clear() {
 	id, err := fleet.ReadIdentity(h.dir)
 	platformtest.Must(err)
-	label := "label=paas.cluster=" + id.Cluster
-	for _, c := range [][]string{{"ps", "-aq", "--filter", label}, {"network", "ls", "-q", "--filter", label}} {
+	clearEngine(id.Cluster)
+	dropImages(h.registry)
+}
+
+func clearEngine(cluster string) {
+	label := "label=paas.cluster=" + cluster
+	for _, c := range [][]string{{"ps", "-aq", "--filter", label}, {"network", "ls", "-q", "--filter", label}, {"volume", "ls", "-q", "--filter", label}} {
 		found, err := exec.Command("docker", c...).Output()
 		platformtest.Must(err)
-		remove := []string{"rm", "-f"}
-		if c[0] == "network" {
-			remove = []string{"network", "rm"}
+		remove := []string{c[0], "rm"}
+		if c[0] == "ps" {
+			remove = []string{"rm", "-f"}
 		}
 		if list := strings.Fields(string(found)); len(list) > 0 {
 			platformtest.Run(nil, "docker", append(remove, list...)...)
+		}
+	}
+}
+
+// dropImages removes what the engine has from a registry and does not use.
+func dropImages(registry string) {
+	out, err := exec.Command("docker", "image", "ls", "--digests", "--format", "{{.Repository}}@{{.Digest}}").Output()
+	platformtest.Must(err)
+	for ref := range strings.FieldsSeq(string(out)) {
+		if strings.HasPrefix(ref, registry+"/") {
+			_ = exec.Command("docker", "image", "rm", "--", ref).Run() // one in use stays
 		}
 	}
 }

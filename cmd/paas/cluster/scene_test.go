@@ -132,9 +132,12 @@ func (n *node) launch(more ...string) {
 	if buildkit == "" {
 		buildkit = "unix://" + filepath.Join(n.s.dir, "no-buildkit.sock")
 	}
-	args := append([]string{"server", "--data-dir", n.data, "--name", n.name, "--domain", "localhost", "--postgres", n.s.dsn,
+	n.launchAs(append([]string{"server", "--data-dir", n.data, "--name", n.name, "--domain", "localhost", "--postgres", n.s.dsn,
 		"--external-registry", n.s.registry, "--external-registry-auth", filepath.Join(n.s.dir, "auth.json"), "--buildkit", buildkit,
-		"--fleet", n.fleet, "--ssh", n.ssh, "--api", n.api, "--dashboard", n.dashboard, "--boot-timeout", "20s", "--size", "Tiny=64M,0.5,0.05"}, more...)
+		"--fleet", n.fleet, "--ssh", n.ssh, "--api", n.api, "--dashboard", n.dashboard, "--boot-timeout", "20s", "--size", "Tiny=64M,0.5,0.05"}, more...)...)
+}
+
+func (n *node) launchAs(args ...string) {
 	program, err := built.Start(nil, args...)
 	platformtest.Must(err)
 	n.Program = program
@@ -143,6 +146,11 @@ func (n *node) launch(more ...string) {
 func (n *node) start(more ...string) {
 	n.s.t.Helper()
 	n.launch(more...)
+	n.awaitReady()
+}
+
+func (n *node) awaitReady() {
+	n.s.t.Helper()
 	if err := n.UntilReady(time.Minute); err != nil {
 		n.s.t.Fatal(err)
 	}
