@@ -55,8 +55,8 @@ test-faults: bin/buildkitd ## hosts, links, engines and the control plane fail, 
 	@$(MAKE) bin/.assets
 	@PAAS_FAULTS=1 scripts/test.sh -v -p 1 ./cmd/paas/faults ./cmd/paas/cluster ./scheduler/agent/machinetest $(TESTFLAGS)
 
-bench-hosts: bin/buildkitd ## a hundred dynos on three hosts, from the word to the last that serves
-	@PAAS_FAULTS=1 go test -count=1 -v -timeout 20m -run '^TestHundredDynos$$' ./cmd/paas/faults
+bench-hosts: bin/buildkitd ## a hundred dynos on three hosts, next to what their engines take for as many alone
+	@PAAS_FAULTS=1 PAAS_BENCH=$(CURDIR)/bench/results/hosts.json go test -count=1 -v -timeout 20m -run '^TestHundredDynos$$' ./cmd/paas/faults
 
 screenshots: bin/buildkitd ## take the dashboard's pictures anew, into docs/screenshots
 	@scripts/deps.sh test

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ type host struct {
 	flags  []string // of the engine
 	engine *machinetest.Process
 	agent  *machinetest.Process
+	api    *http.Client // of the engine, in benchmarks
 }
 
 // newScene starts a control plane and n hosts, that all are ready.

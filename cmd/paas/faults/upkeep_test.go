@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"fmt"
 	"syscall"
 	"testing"
 	"time"
@@ -91,29 +90,4 @@ func TestControlPlaneKilled(t *testing.T) {
 	for _, h := range s.hosts {
 		s.await(t, h, 10*time.Second, "ready")
 	}
-}
-
-// A hundred dynos on three hosts, from the word to the last that serves.
-func TestHundredDynos(t *testing.T) {
-	platformtest.Thorough(t)
-	s := newScene(t, 3)
-	s.app(t, "shop", 3) // the image is on every host
-	began := time.Now()
-	s.must(t, "ps:scale", "web=100:Tiny", "-a", "shop")
-	running := func() (n int) {
-		for _, h := range s.hosts {
-			n += h.Containers()
-		}
-		return n
-	}
-	all := machinetest.Await(t, 3*time.Minute, "100 containers", func() bool { return running() >= 100 })
-	lives := map[string]bool{}
-	machinetest.Await(t, 2*time.Minute, "100 dynos routed", func() bool {
-		for _, life := range s.lives("shop", 100) {
-			lives[life] = true
-		}
-		return len(lives) >= 100
-	})
-	t.Logf("100 dynos: running after %s, all routed after %s", all.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
-	fmt.Printf("BENCH hundred-dynos running=%s routed=%s\n", all.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 }
