@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"container/list"
 	"net"
 	"net/http"
 	"sync"
@@ -16,6 +17,7 @@ const (
 	maxReports  = 2  // each is a transaction for every status; an agent sends one after the other
 	maxPulls    = 64
 	maxAsks     = 1000 // without a body; an agent that begins asks for each instance
+	maxCares    = 8    // about its own key and machine; an agent does one after the other
 
 	// tellsPerMinute is how often a host may say anew what it has: when that has
 	// changed, all apps are looked at.
@@ -76,13 +78,24 @@ func (s *Server) opening(serve func(t *term, w http.ResponseWriter, r *http.Requ
 	})
 }
 
+// caring says whether a host or router may have one more request under way about
+// its own key and machine: their bodies may come slowly. Then leave is called.
+func (s *Server) caring(id string) (leave func(), err error) {
+	if !s.cares.enter(id, maxCares) {
+		return nil, server.Errorf(server.ErrRate, "There are %d such requests under way already, which is the limit. Nothing was changed.", maxCares)
+	}
+	return func() { s.cares.leave(id) }, nil
+}
+
 // bounded closes connections beyond its limits at once, and those of strangers
 // after a while. They have a room of their own: however many come, there is
-// room for a host that comes again.
+// room for a host that comes again, since a new one takes the place of the one
+// that has been there longest.
 type bounded struct {
 	net.Listener
 	all, strangers room
 	patience       time.Duration // with strangers
+	lobby          lobby
 }
 
 // strangerLimit is how long a connection may be of nobody known: joining takes
@@ -108,10 +121,10 @@ func (b *bounded) Accept() (net.Conn, error) {
 }
 
 func (b *bounded) take(who string) bool {
-	if !b.strangers.take(who) {
+	if !b.strangers.take(who, b.lobby.turnOut) {
 		return false
 	}
-	if !b.all.take(who) {
+	if !b.all.take(who, nil) {
 		b.strangers.give(who)
 		return false
 	}
@@ -121,11 +134,45 @@ func (b *bounded) take(who string) bool {
 func (b *bounded) guest(c net.Conn, who string) *boundedConn {
 	g := &boundedConn{Conn: c, free: sync.OnceFunc(func() { b.all.give(who) })}
 	late := time.AfterFunc(b.patience, func() { _ = c.Close() }) // whoever serves it closes it too
+	leave := b.lobby.enter(g)
 	g.known = sync.OnceFunc(func() {
 		late.Stop()
+		leave()
 		b.strangers.give(who)
 	})
 	return g
+}
+
+// lobby are the strangers, who has been there longest first.
+type lobby struct {
+	mu     sync.Mutex
+	guests list.List // of *boundedConn
+}
+
+func (l *lobby) enter(g *boundedConn) (leave func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.guests.PushBack(g)
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.guests.Remove(e) // it may be out already
+	}
+}
+
+// turnOut closes the first connection; false when there is none.
+func (l *lobby) turnOut() bool {
+	l.mu.Lock()
+	first := l.guests.Front()
+	if first != nil {
+		l.guests.Remove(first)
+	}
+	l.mu.Unlock()
+	if first == nil {
+		return false
+	}
+	_ = first.Value.(*boundedConn).Close() // whoever serves it closes it too
+	return true
 }
 
 // room is for so many, and so many of one address.
@@ -139,16 +186,22 @@ func newRoom(most, perAddr int) room {
 	return room{slots: make(chan struct{}, most), perAddr: perAddr, addrs: &counts{}}
 }
 
-func (r room) take(who string) bool {
+// take gives a place to one of an address. Where all are taken, another may be
+// turned out for it.
+func (r room) take(who string, turnOut func() bool) bool {
 	if !r.addrs.enter(who, r.perAddr) {
 		return false
 	}
-	select {
-	case r.slots <- struct{}{}:
-		return true
-	default:
-		r.addrs.leave(who)
-		return false
+	for {
+		select {
+		case r.slots <- struct{}{}:
+			return true
+		default:
+		}
+		if turnOut == nil || !turnOut() {
+			r.addrs.leave(who)
+			return false
+		}
 	}
 }
 

@@ -1,7 +1,9 @@
 package fleet
 
 import (
+	"errors"
 	"net"
+	"os"
 	"testing"
 	"time"
 )
@@ -77,4 +79,52 @@ func TestConnectionsPerAddress(t *testing.T) {
 	_ = first.Close() // gives its place back
 	dial()
 	<-accepted
+}
+
+// However many strangers hold their places, whoever comes next is served: the one
+// that has been there longest goes.
+func TestStrangersKeepNobodyOut(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := newBounded(ln, 16, 64) // 4 may be strangers, of one address 8
+	b.patience = time.Hour
+	t.Cleanup(func() { _ = b.Close() })
+	come := func() (near, far net.Conn) {
+		near, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = near.Close() })
+		far, err = b.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = far.Close() })
+		return near, far
+	}
+	gone := func(c net.Conn) bool {
+		_ = c.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
+		_, err := c.Read(make([]byte, 1))
+		return !errors.Is(err, os.ErrDeadlineExceeded)
+	}
+	host, far := come()
+	far.(*boundedConn).known()
+	var strangers []net.Conn
+	for range 7 {
+		near, _ := come()
+		strangers = append(strangers, near)
+	}
+	for i, c := range strangers {
+		if want := i < 3; gone(c) != want {
+			t.Errorf("stranger %d has gone: %v", i, !want)
+		}
+	}
+	if gone(host) {
+		t.Error("the host was sent away")
+	}
+	if n := b.lobby.guests.Len(); n != 4 {
+		t.Errorf("%d are in the lobby", n)
+	}
 }

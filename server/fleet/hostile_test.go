@@ -1,6 +1,8 @@
 package fleet_test
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -80,5 +82,43 @@ func TestSetIsTooLarge(t *testing.T) {
 	plane.Set(agent.Assignment{ID: "3", AppID: "app-1"})
 	if got := <-sets; got[0].ID != "3" {
 		t.Errorf("%+v", got[0].ID)
+	}
+}
+
+// Messages whose bodies never come do not pile up, whatever they are about.
+func TestHostMayNotBeSlowWithoutEnd(t *testing.T) {
+	s := newScene(t, agenttest.NewControl(), fleet.Config{})
+	dir := s.join("a")
+	c := &http.Transport{TLSClientConfig: shows(t, dir), ForceAttemptHTTP2: true}
+	defer c.CloseIdleConnections()
+	codes := make(chan int, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	for i := range cap(codes) {
+		path := []string{"/v1/renew", "/v1/rekey", "/v1/announce"}[i%3]
+		body, w := io.Pipe()
+		defer w.Close()
+		go func() {
+			r, err := http.NewRequestWithContext(ctx, http.MethodPost, "https://"+s.addr+path, body)
+			if err != nil {
+				codes <- 0
+				return
+			}
+			a, err := c.RoundTrip(r)
+			if err != nil {
+				codes <- 0
+				return
+			}
+			_ = a.Body.Close()
+			codes <- a.StatusCode
+		}()
+	}
+	for range cap(codes) - 8 { // the others' bodies are waited for
+		if code := <-codes; code != http.StatusTooManyRequests {
+			t.Errorf("answered %d", code)
+		}
+	}
+	cancel()
+	for range 8 {
+		<-codes
 	}
 }

@@ -37,7 +37,7 @@ func (s *term) report(w http.ResponseWriter, r *http.Request, host string) {
 		defer cancel()
 		ctx, done := context.WithTimeout(ctx, bodyLimit)
 		defer done()
-		err = s.control.Report(ctx, host, plainStatuses(list))
+		err = s.control.Report(ctx, host, plainStatuses(newest(list)))
 	}
 	s.answer(w, r, done{}, err)
 }

@@ -49,8 +49,14 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request) (*joinReply, erro
 
 // announceHost takes what an agent says of its machine when it begins.
 func (s *Server) announceHost(w http.ResponseWriter, r *http.Request, host string) {
+	leave, err := s.caring(host)
+	if err != nil {
+		s.answer(w, r, nil, err)
+		return
+	}
+	defer leave()
 	var q joinRequest
-	err := read(w, r, maxJoin, &q)
+	err = read(w, r, maxJoin, &q)
 	if err == nil {
 		err = q.check(sender(r))
 	}
@@ -91,6 +97,11 @@ func (s *Server) prolong(w http.ResponseWriter, r *http.Request) (*joinReply, er
 	if err != nil {
 		return nil, err
 	}
+	leave, err := s.caring(id)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
 	var q joinRequest
 	if err := read(w, r, maxJoin, &q); err != nil {
 		return nil, err
@@ -113,18 +124,27 @@ type rekeyRequest struct {
 
 // rekey makes the key of a next certificate the one its owner is known by.
 func (s *Server) rekey(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, done{}, s.rekeyed(w, r))
+}
+
+func (s *Server) rekeyed(w http.ResponseWriter, r *http.Request) error {
 	leaf, id, err := s.late(r)
+	if err != nil {
+		return err
+	}
+	leave, err := s.caring(id)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	var q rekeyRequest
-	if err == nil {
-		err = read(w, r, maxJoin, &q)
+	if err := read(w, r, maxJoin, &q); err != nil {
+		return err
 	}
-	if err == nil && len(q.Key) != sha256.Size {
-		err = server.Errorf(server.ErrInvalid, "The new key is not told by its SHA-256. Nothing was changed.")
+	if len(q.Key) != sha256.Size {
+		return server.Errorf(server.ErrInvalid, "The new key is not told by its SHA-256. Nothing was changed.")
 	}
-	if err == nil {
-		err = s.goBy(r.Context(), leaf, id, q.Key)
-	}
-	s.answer(w, r, done{}, err)
+	return s.goBy(r.Context(), leaf, id, q.Key)
 }
 
 func (s *Server) goBy(ctx context.Context, leaf *x509.Certificate, id string, key []byte) error {

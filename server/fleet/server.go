@@ -86,6 +86,7 @@ type Server struct {
 	reports  counts
 	pulls    counts
 	asks     counts
+	cares    counts // of hosts and routers
 	serverList
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -20,6 +21,7 @@ import (
 const (
 	maxItems    = 20_000 // of a list in one message
 	maxStatuses = 1000   // each is a transaction
+	maxOfOne    = 8      // of them of one instance; an agent of ours has two or three
 	maxReason   = 4 << 10
 	oldUsage    = time.Hour // figures of other times would be kept for minutes that nobody asks for
 	aheadUsage  = 10 * time.Minute
@@ -51,6 +53,20 @@ func (f *few[T]) UnmarshalJSON(text []byte) error {
 		*f = append(*f, v)
 	}
 	return nil
+}
+
+// newest leaves out all but the last few statuses of each instance: what came
+// before them changes nothing any more, and each of a one-off is a transaction
+// that the reports of other hosts wait for.
+func newest(list []agent.Status) []agent.Status {
+	left := make(map[string]int, len(list))
+	for _, s := range list {
+		left[s.ID]++
+	}
+	return slices.DeleteFunc(list, func(s agent.Status) bool {
+		left[s.ID]--
+		return left[s.ID] >= maxOfOne
+	})
 }
 
 // plainStatuses are what a host observed, in texts that people can read and the

@@ -49,6 +49,20 @@ func TestStatusesArePlain(t *testing.T) {
 	}
 }
 
+// However often a report names an instance, its newest words count, and no more
+// of them than are worth a transaction.
+func TestReportsNameAnInstanceAFewTimes(t *testing.T) {
+	var list []agent.Status
+	for i := range 1000 {
+		list = append(list, agent.Status{ID: "often", ExitCode: i})
+	}
+	list = append(list, agent.Status{ID: "once"})
+	got := newest(list)
+	if len(got) != maxOfOne+1 || got[0].ExitCode != 1000-maxOfOne || got[maxOfOne-1].ExitCode != 999 || got[maxOfOne].ID != "once" {
+		t.Errorf("%d: %+v", len(got), got)
+	}
+}
+
 func TestFiguresOfOtherTimes(t *testing.T) {
 	now := time.Now()
 	for at, want := range map[time.Time]bool{now: true, now.Add(-time.Minute): true, now.Add(-2 * time.Hour): false, now.AddDate(100, 0, 0): false, {}: false} {
