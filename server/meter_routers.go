@@ -16,8 +16,9 @@ func (m *Meter) Add(list []router.Count) {
 	for i := range list {
 		c := &list[i]
 		if c.At.After(now) || c.At.Before(now.Add(-meterBacklog)) {
-			c.At = now.UTC().Truncate(time.Minute) // of a clock that is wrong, or nobody wants it to the minute
+			c.At = now // of a clock that is wrong, or nobody wants it to the minute
 		}
+		c.At = c.At.UTC().Truncate(time.Minute)
 		if !m.tally.Merge(*c) {
 			row := m.row(c)
 			row.Source = source
@@ -29,5 +30,5 @@ func (m *Meter) Add(list []router.Count) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.late = append(m.late, late...)
+	m.late = append(m.late, late[:min(len(late), max(meterRows-len(m.late), 0))]...) // a router that tells more is out of its mind
 }

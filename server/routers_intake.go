@@ -19,8 +19,13 @@ const (
 
 // shortText is what a router says of itself, as people can read it.
 func shortText(s string) string {
-	s = strings.Map(printable, strings.ToValidUTF8(s, ""))
-	return s[:min(len(s), routerText)]
+	return plain(s, routerText)
+}
+
+// plain is a text of at most so many bytes, which the store takes and people can
+// read: cut first, since a cut may leave half a character.
+func plain(s string, most int) string {
+	return strings.Map(printable, strings.ToValidUTF8(s[:min(len(s), most)], ""))
 }
 
 func sameAck(a, b RouterBeat) bool {
@@ -39,8 +44,7 @@ func (r *Routers) keepLines(b RouterBatch) {
 		if at.Before(now.Add(-linesBehind)) || at.After(now.Add(linesAhead)) {
 			at = now // a clock that is wrong
 		}
-		text = strings.Map(printable, strings.ToValidUTF8(text, ""))
-		lines = append(lines, LogLine{AppID: app, At: at, Source: "paas", Dyno: "router", Text: text[:min(len(text), routerLine)]})
+		lines = append(lines, LogLine{AppID: app, At: at, Source: "paas", Dyno: "router", Text: plain(text, routerLine)})
 	}
 	for _, l := range b.Lines {
 		add(l.AppID, l.At, l.Text)

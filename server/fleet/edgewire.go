@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -91,11 +92,23 @@ func (m batchMessage) batch() server.RouterBatch {
 	}
 	for _, c := range m.Counts {
 		count := router.Count{AppID: c.App, At: c.At.UTC(), Release: c.Release, Status: c.Status, Bytes: c.Bytes}
-		if count.Latency.AddBinary(c.Latency) == nil && slices.Min(c.Status[:]) >= 0 && c.Bytes >= 0 && c.Release >= 0 {
+		if count.Latency.AddBinary(c.Latency) == nil && c.sane() {
 			b.Counts = append(b.Counts, count)
 		}
 	}
 	return b
+}
+
+// sane: the store takes them all at once, and one that it cannot hold would keep
+// those of all apps from it.
+func (c edgeCount) sane() bool {
+	const most = 1 << 50 // requests, or bytes, in a minute
+	for _, n := range append(c.Status[:], c.Bytes) {
+		if n < 0 || n > most {
+			return false
+		}
+	}
+	return c.Release >= 0 && c.Release <= math.MaxInt32
 }
 
 // byHost are a table's routes; of two with the same host the first counts, as
