@@ -61,6 +61,7 @@ type Agent struct {
 	starts   chan struct{} // one slot per start in progress
 	guests   chan struct{} // one slot per session being served
 	fetches  chan struct{} // one slot per image being fetched ahead
+	deleting chan struct{} // one slot per volume being deleted
 	roster   *roster
 	reporter *reporter
 	shipper  *shipper
@@ -100,6 +101,7 @@ func New(cfg Config, control Control, rt Runtime, log *slog.Logger) (*Agent, err
 		starts:    make(chan struct{}, cfg.MaxStarts),
 		guests:    make(chan struct{}, cfg.MaxSessions),
 		fetches:   make(chan struct{}, maxAhead),
+		deleting:  make(chan struct{}, maxDeleting),
 		roster:    newRoster(),
 		reporter:  newReporter(cfg.Host, control, log),
 		shipper:   newShipper(control),

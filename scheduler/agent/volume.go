@@ -120,6 +120,10 @@ func (a *Agent) weigh(ctx context.Context) {
 	}
 }
 
+// maxDeleting is how many volumes are deleted at once: the engine has more to do,
+// and there may be thousands of them.
+const maxDeleting = 4
+
 // discard deletes the volumes that the newest set wants gone, in the background,
 // each by one goroutine at a time.
 func (l *loop) discard(ctx context.Context) {
@@ -132,7 +136,7 @@ func (l *loop) discard(ctx context.Context) {
 		l.gone[id] = true
 		l.spawn(func() {
 			for pause := retryFirst; ; pause = min(2*pause, retryLast) {
-				err := k.Discard(ctx, id)
+				err := l.deleteVolume(ctx, k, id)
 				if err == nil || ctx.Err() != nil {
 					return
 				}
@@ -145,6 +149,17 @@ func (l *loop) discard(ctx context.Context) {
 			}
 		})
 	}
+}
+
+// deleteVolume tries once, when fewer than maxDeleting others do.
+func (a *Agent) deleteVolume(ctx context.Context, k Keeper, id string) error {
+	select {
+	case a.deleting <- struct{}{}:
+		defer func() { <-a.deleting }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return k.Discard(ctx, id)
 }
 
 // ErrVolumeBusy says that a container still has a volume.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -112,10 +113,14 @@ func (s *Store) DestroyVolume(ctx context.Context, appID, id, actor string) erro
 		if used {
 			return server.Errorf(server.ErrConflict, "Volume %s is attached in the release that serves, or in one that is rolling out. Nothing was destroyed.", v.Name)
 		}
-		if _, err := tx.Exec(ctx, `update volumes set destroyed_at = now(), updated_at = now() where id = $1`, v.ID); err != nil {
+		if err := event(ctx, tx, appID, "", actor, "volume.destroyed", strings.TrimSpace(v.Name+" "+v.Host)); err != nil {
 			return err
 		}
-		if err := event(ctx, tx, appID, "", actor, "volume.destroyed", strings.TrimSpace(v.Name+" "+v.Host)); err != nil {
+		unused, err := tx.Exec(ctx, `delete from volumes v where v.id = $1 and `+neverUsed, v.ID)
+		if err != nil || unused.RowsAffected() > 0 {
+			return errors.Join(err, touch(ctx, tx, appID))
+		}
+		if _, err := tx.Exec(ctx, `update volumes set destroyed_at = now(), updated_at = now() where id = $1`, v.ID); err != nil {
 			return err
 		}
 		if v.HostID == "" {
@@ -128,9 +133,16 @@ func (s *Store) DestroyVolume(ctx context.Context, appID, id, actor string) erro
 	})
 }
 
+// neverUsed: no release has ever had the volume, so no host has anything of it to
+// delete. Who makes and destroys volumes all day leaves hosts alone.
+const neverUsed = `not v.made and not exists (select from releases r where r.app_id = v.app_id and r.mounts @> jsonb_build_array(jsonb_build_object('volume', v.id::text)))`
+
 // destroyVolumes gives up all volumes of an app that is destroyed, and the
 // hosts that are to delete them.
 func destroyVolumes(ctx context.Context, tx pgx.Tx, appID string) ([]string, error) {
+	if _, err := tx.Exec(ctx, `delete from volumes v where v.app_id = $1 and v.destroyed_at is null and `+neverUsed, appID); err != nil {
+		return nil, err
+	}
 	return many(ctx, tx, pgx.RowTo[string], `with gone as (update volumes set destroyed_at = now(), updated_at = now()
 		where app_id = $1 and destroyed_at is null returning host_id) select distinct host_id::text from gone where host_id is not null`, appID)
 }
