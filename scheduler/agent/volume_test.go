@@ -24,6 +24,12 @@ type shelf struct {
 func (s *shelf) Stock(context.Context) (agent.Stock, error) { return agent.Stock{}, nil }
 func (s *shelf) Weigh(context.Context) error                { return nil }
 
+func (s *shelf) Written(context.Context, string) (agent.Layer, error) {
+	return agent.Layer{}, nil
+}
+
+var _ agent.Keeper = (*shelf)(nil)
+
 func (s *shelf) Discard(ctx context.Context, _ string) error {
 	s.mu.Lock()
 	s.now++
