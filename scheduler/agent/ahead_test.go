@@ -138,6 +138,11 @@ func (d *disk) Stock(context.Context) (agent.Stock, error) {
 }
 func (d *disk) Weigh(context.Context) error           { return nil }
 func (d *disk) Discard(context.Context, string) error { return nil }
+func (d *disk) Written(context.Context, string) (agent.Layer, error) {
+	return agent.Layer{}, nil
+}
+
+var _ agent.Keeper = (*disk)(nil)
 
 // A host whose disk is nearly full fetches nothing that need not be there, until
 // it has room again.
