@@ -28,6 +28,7 @@ type Traffic struct {
 	// acknowledged them yet, or they have left.
 	unsettled map[string]bool
 	doors     doors // of hosts, for apps that reach each other
+	table     int64 // version of the newest routing table; links to doors have versions of their own in between
 	published time.Time
 	counting  bool // which routers there are is not known yet
 	none      bool // there is no router anywhere
@@ -69,7 +70,7 @@ func (t *Traffic) Begin(epoch int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.begun = versionMark | epoch<<versionCount
-	t.version, t.loaded, t.apps = t.begun, false, map[string][]router.Route{}
+	t.version, t.table, t.loaded, t.apps = t.begun, t.begun, false, map[string][]router.Route{}
 	t.seen, t.unsettled = map[string]sighting{}, map[string]bool{}
 	for _, r := range t.routers {
 		r.acked, r.busy = 0, nil
@@ -183,6 +184,7 @@ func (t *Traffic) publish() {
 		return
 	}
 	t.version, t.published = t.next(), time.Now()
+	t.table = t.version
 	table := router.Table{Version: t.version, Routes: make([]router.Route, 0, len(t.apps))}
 	for _, id := range slices.Sorted(maps.Keys(t.apps)) {
 		table.Routes = append(table.Routes, t.apps[id]...)

@@ -62,6 +62,17 @@ func TestDoorsOfCallersOnly(t *testing.T) {
 	}
 }
 
+// What doors are told is no table that a router could be behind.
+func TestLinksLeaveNoRouterBehind(t *testing.T) {
+	tr, h1, edge := linked(t)
+	tr.ackAll(<-edge, <-h1, nil)
+	tr.SetLinks(map[string][]string{"a": nil})
+	<-h1
+	if s := tr.standing("edge"); s.acked != s.newest {
+		t.Fatalf("the router serves from %s, the newest table is %s", TableName(s.acked), TableName(s.newest))
+	}
+}
+
 // An instance is stopped only when no door leads to it any more, none has a
 // request under way to it, and no longer than a door is heard of.
 func TestQuietNeedsTheDoorsAck(t *testing.T) {

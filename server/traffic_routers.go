@@ -77,7 +77,7 @@ type standing struct {
 func (t *Traffic) standing(id string) standing {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s := standing{newest: t.version, published: t.published}
+	s := standing{newest: t.table, published: t.published}
 	if r := t.routers[id]; r != nil {
 		s.there, s.acked = true, r.acked
 		for _, n := range r.busy {
