@@ -139,3 +139,24 @@ func nobodyIsLostByAClock(t *testing.T, jump time.Duration) {
 		t.Fatalf("who is silent after a jump of %s is lost then: %v", jump, store.lost)
 	}
 }
+
+// People read that the machine of the control plane is reached by nobody else, once
+// there is somebody else who might.
+func TestNoteOfUnreachedHost(t *testing.T) {
+	own := HostRow{Name: "own", Local: true, State: HostReady}
+	for _, c := range []struct {
+		rows []HostRow
+		want bool
+	}{
+		{[]HostRow{own}, false},
+		{[]HostRow{own, {Name: "new", State: HostInvited}}, false},
+		{[]HostRow{own, {Name: "other", State: HostReady}}, true},
+		{[]HostRow{{Local: true, State: HostCordoned}, {Name: "other", State: HostReady}}, false},
+		{[]HostRow{{Local: true, State: HostCordoned, Others: 1}, {Name: "other", State: HostReady}}, true},
+	} {
+		noteUnreached(c.rows)
+		if got := strings.Contains(c.rows[0].Note, "paas standalone --addr ADDRESS"); got != c.want {
+			t.Errorf("%+v: %q", c.rows, c.rows[0].Note)
+		}
+	}
+}

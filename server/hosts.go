@@ -199,6 +199,17 @@ func noteHosts(rows []HostRow, now time.Time) {
 	}
 }
 
+// noteUnreached says of the control plane's own machine that other machines do not
+// reach what runs there, once there are some.
+func noteUnreached(rows []HostRow) {
+	joined := slices.ContainsFunc(rows, func(h HostRow) bool { return !h.Local && h.State != HostInvited })
+	for i := range rows {
+		if h := &rows[i]; joined && h.Local && h.Note == "" && (h.State == HostReady || len(h.Dynos)+h.Others > 0) {
+			h.Note = "its dynos are reached from this machine only, not by apps on other hosts that are linked with theirs nor by routers elsewhere. To change that: paas standalone --addr ADDRESS"
+		}
+	}
+}
+
 // censusOf counts hosts as the guard against a false alarm does.
 func censusOf(rows []HostRow, now time.Time) Pulse {
 	census := Pulse{}

@@ -75,6 +75,7 @@ type PlacementChange struct {
 type Why struct {
 	Instance Instance
 	Host     string // name; empty while it has none
+	Old      string // name of the host of the one whose place it is to take, while it has none itself
 	Reason   string // why it is pending
 	Refusals []scheduler.Refusal
 }

@@ -67,6 +67,9 @@ func (s *Service) Hosts(ctx context.Context, actor Actor) ([]HostRow, error) {
 		rows = withInvited(rows, invited)
 	}
 	noteHosts(rows, time.Now())
+	if s.cfg.Reach == "" {
+		noteUnreached(rows)
+	}
 	return rows, nil
 }
 

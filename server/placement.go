@@ -148,13 +148,28 @@ func (s *Service) Why(ctx context.Context, actor Actor, ident, name string) (Why
 		return Why{}, err
 	}
 	snap.State.Now = time.Now()
+	old := upBeside(list, in)
 	w := Why{Instance: in, Reason: in.Reason, Refusals: scheduler.Explain(snap.State, in.ID)}
 	for _, h := range snap.State.Hosts {
 		if h.ID == in.HostID {
 			w.Host = h.Name
 		}
+		if in.HostID == "" && old.HostID == h.ID {
+			w.Old = h.Name
+		}
 	}
 	return w, nil
+}
+
+// upBeside is the instance of the same name that is up, if there is one.
+func upBeside(list []Instance, in Instance) Instance {
+	i := slices.IndexFunc(list, func(o Instance) bool {
+		return o.ID != in.ID && o.Type == in.Type && o.Ordinal == in.Ordinal && o.State == string(scheduler.Up)
+	})
+	if i < 0 {
+		return Instance{}
+	}
+	return list[i]
 }
 
 // namedInstance finds an instance by id or name. Two may have one name while one takes

@@ -44,6 +44,7 @@ type ServiceConfig struct {
 	Meter     *Meter                          // nil: one that counts nothing
 	Fleet     func() FleetAddress             // nil: no other machine can join
 	Server    string                          // id of this server
+	Reach     string                          // where other machines reach the dynos of this one; empty: nowhere
 	Routers   *Routers                        // nil: nothing is known of any
 	// VolumeDrivers of Docker that apps may have volumes by: what a driver can
 	// reach, all who operate an app can.

@@ -145,7 +145,39 @@ func (s *session) changePlacement(what string, force bool, change func(*api.Plac
 		s.showPlacement(p)
 	}
 	if err == nil && !anywhere(p) {
+		s.tellReach(p)
 		s.warn("Dynos on other hosts are replaced, the new ones before the old. See how far it is: paas ps -a " + s.app)
 	}
 	return err
+}
+
+// tellReach says on which hosts an app may be now, and what cannot be spread.
+// The change is made: when the hosts cannot be asked nothing is said.
+func (s *session) tellReach(p api.Placement) {
+	hosts, err := s.api.Hosts(s.ctx)
+	if err != nil {
+		return
+	}
+	var fit []string
+	spreads := false
+	for _, h := range hosts {
+		if meets(h, p) {
+			fit = append(fit, h.Name)
+			spreads = spreads || h.Labels[p.Spread] != ""
+		}
+	}
+	const most = 5
+	names := strings.Join(fit[:min(len(fit), most)], ", ")
+	if len(fit) > most {
+		names += ", …"
+	}
+	s.warn(strings.TrimSuffix(fmt.Sprintf("Hosts that meet this: %d of %d: %s", len(fit), len(hosts), names), ": "))
+	if p.Spread != "" && !spreads {
+		s.warn(fmt.Sprintf("None of them has the label %s yet, over which to spread: paas hosts:label HOST %s=…", p.Spread, p.Spread))
+	}
+}
+
+// meets says that a host's labels are as all constraints ask.
+func meets(h api.Host, p api.Placement) bool {
+	return !slices.ContainsFunc(p.Constraints, func(c api.Constraint) bool { return (h.Labels[c.Label] == c.Value) == c.Not })
 }

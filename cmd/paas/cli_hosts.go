@@ -114,9 +114,14 @@ func (s *session) hostInfo(name string, asJSON bool) error {
 	}
 	s.header("%s", printable(h.Name))
 	s.say("")
-	address := "this is the control plane's own machine"
-	if h.Address != nil {
-		address = cmp.Or(*h.Address, "told to admins only")
+	address := "told to admins only"
+	switch {
+	case h.Local:
+		address = "this is the control plane's own machine"
+	case h.State == api.HostInvited:
+		address = "known when it has joined"
+	case h.Address != nil:
+		address = *h.Address
 	}
 	rows := [][2]string{{"State", hostState(h)}, {"Address", address}, {"Arch", h.Arch}}
 	if h.Address != nil { // the control plane's own machine tells neither

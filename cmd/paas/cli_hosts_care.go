@@ -55,7 +55,7 @@ func (s *session) drainHost(host string, deadline time.Duration) error {
 		return err
 	}
 	if n := len(h.Dynos) + h.Others; n > 0 {
-		s.warn(fmt.Sprintf("Dynos to move: %d, the new ones before the old. See how far it is: paas hosts:info %s", n, h.Name))
+		s.warn(fmt.Sprintf("Dynos to move: %d, the new ones before the old; what no other host takes stays, and what has a volume here. See how far it is: paas hosts:info %s", n, h.Name))
 	}
 	if h.DrainUntil != nil {
 		s.warn("What is left at " + h.DrainUntil.Local().Format(time.DateTime) + " is stopped.")

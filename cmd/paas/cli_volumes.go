@@ -177,7 +177,7 @@ func (s *session) destroyVolume(name, confirm string) error {
 		return err
 	}
 	if confirm == "" {
-		return tell(fmt.Sprintf("This deletes the data of volume %s (%s used) for good. Nothing was destroyed.", v.Name, volumeUsed(v)),
+		return tell(fmt.Sprintf("This deletes the data of volume %s%s for good. Nothing was destroyed.", v.Name, map[bool]string{true: " (" + volumeUsed(v) + " used)"}[v.Used != nil]),
 			fmt.Sprintf("To go on: paas volumes:destroy %s --confirm %s -a %s", v.Name, v.Name, s.app))
 	}
 	if confirm != v.Name {

@@ -40,6 +40,12 @@ func (s *session) why(dyno string, asJSON bool) error {
 	default:
 		s.say("It waits for a place.")
 	}
+	switch {
+	case w.Old != nil:
+		s.say("Meanwhile the one that it is to replace runs on %s.", printable(*w.Old))
+	case stays(w):
+		s.say("It is to move away, and stays until a host takes it.")
+	}
 	s.tellWritten([]api.Dyno{w.Dyno})
 	if len(w.Hosts) == 0 {
 		return nil
@@ -61,10 +67,24 @@ func (s *session) why(dyno string, asJSON bool) error {
 	return nil
 }
 
-// whyNext says what may help a dyno that waits.
+// stays says that a dyno is to leave its host, which is drained or not one that the
+// app asks for, and that no other takes it.
+func stays(w api.Why) bool {
+	leaves := false
+	for _, h := range w.Hosts {
+		if h.Why == "" {
+			return false
+		}
+		leaves = leaves || w.Host != nil && h.Name == *w.Host &&
+			(strings.Contains(h.Why, "is being drained") || strings.Contains(h.Why, "the app asks for"))
+	}
+	return leaves
+}
+
+// whyNext says what may help a dyno that waits, or cannot leave.
 func (s *session) whyNext(w api.Why) {
 	takes := func(h api.HostWhy) bool { return h.Why == "" }
-	if w.Host != nil || slices.ContainsFunc(w.Hosts, takes) {
+	if w.Host != nil && !stays(w) || slices.ContainsFunc(w.Hosts, takes) {
 		return
 	}
 	s.warn("What may help: " + strings.Join(s.remedies(w.Hosts), ", or ") + ".")

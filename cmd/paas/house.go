@@ -238,7 +238,7 @@ func (h *house) openServer(ctx context.Context) (err error) {
 	h.service, err = server.NewService(ctx, server.ServiceConfig{TokenLife: 90 * 24 * time.Hour,
 		MaxSlots: server.Slots(h.s.pool, subnetBits), Domain: h.s.domain, Sizes: h.s.sizes,
 		DiskUsed: func() (int, error) { return diskUsed(h.data.path) }, Keys: h.data.keyFile(), Drains: &drain.Guard{Allow: h.s.drainNets}, Meter: h.meter,
-		Fleet: h.fleetAddress, Server: h.data.cluster, Routers: h.fleet.routers, VolumeDrivers: h.s.fleet.drivers},
+		Fleet: h.fleetAddress, Server: h.data.cluster, Reach: h.s.fleet.publish, Routers: h.fleet.routers, VolumeDrivers: h.s.fleet.drivers},
 		h.store, h.repos, h.keyring, h.bell, h.sessions, h.allLogs(), p, h.log)
 	if err != nil {
 		return err

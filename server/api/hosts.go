@@ -149,6 +149,7 @@ func (c Constraint) String() string {
 type Why struct {
 	Dyno   Dyno      `json:"dyno"`
 	Host   *string   `json:"host"`   // name; null while it waits for a place
+	Old    *string   `json:"old"`    // host of the dyno that it is to replace and that is up meanwhile
 	Reason string    `json:"reason"` // why it waits
 	Hosts  []HostWhy `json:"hosts"`
 }

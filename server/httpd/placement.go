@@ -72,6 +72,6 @@ func (s *Server) why(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return reply(w, r, http.StatusOK, api.Why{Dyno: wireDyno(y.Instance), Host: optional(y.Host), Reason: y.Reason,
+	return reply(w, r, http.StatusOK, api.Why{Dyno: wireDyno(y.Instance), Host: optional(y.Host), Old: optional(y.Old), Reason: y.Reason,
 		Hosts: convert(y.Refusals, func(f scheduler.Refusal) api.HostWhy { return api.HostWhy{ID: f.HostID, Name: f.Host, Why: f.Why} })})
 }

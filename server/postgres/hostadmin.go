@@ -176,13 +176,13 @@ func (s *Store) RemoveHost(ctx context.Context, ident, actor string, force bool)
 		if h.Local {
 			return server.Errorf(server.ErrConflict, "Host %s is the control plane's own machine and cannot be removed. Nothing was changed.", h.Name)
 		}
-		if h.Instances > 0 && !force {
-			return &server.Error{ID: server.ErrConflict, Message: fmt.Sprintf("Host %s has %d dynos. Nothing was changed.", h.Name, h.Instances),
-				Next: fmt.Sprintf("Move them away first: paas hosts:drain %s, or leave them behind: paas hosts:remove %s --force", h.Name, h.Name)}
-		}
-		loss, err := volumesOn(ctx, tx, h, force)
+		loss, err := volumesOn(ctx, tx, h, force) // before dynos: what --force costs is said before it is named
 		if err != nil {
 			return err
+		}
+		if h.Instances > 0 && !force {
+			return &server.Error{ID: server.ErrConflict, Message: fmt.Sprintf("Dynos on host %s: %d. Nothing was changed.", h.Name, h.Instances),
+				Next: fmt.Sprintf("Move them away first: paas hosts:drain %s, or leave them behind: paas hosts:remove %s --force", h.Name, h.Name)}
 		}
 		if err := s.clearHost(ctx, tx, h); err != nil {
 			return err

@@ -111,7 +111,7 @@ func TestDrainDeadlineAndRemoval(t *testing.T) {
 		t.Errorf("again: %v, %v", p.Drained, err)
 	}
 	_, err = h.svc.RemoveHost(h.as(op), op, "a-host", false)
-	h.refused(err, server.ErrConflict, "2 dynos")
+	h.refused(err, server.ErrConflict, "Dynos on host a-host: 2.")
 	_, err = h.svc.RemoveHost(h.as(op), op, "a-host", true)
 	h.must(err)
 	h.placed()
@@ -148,10 +148,11 @@ func TestPlacementAndWhy(t *testing.T) {
 	if w.Host != "host-1" || len(w.Refusals) != 1 || !strings.Contains(w.Refusals[0].Why, "zone") {
 		t.Errorf("why %+v", w)
 	}
+	h.up()
 	h.placed() // a second one is wanted, and pending
 	w, err = h.svc.Why(h.ctx, ann, h.app.Name, "web.1")
 	h.must(err)
-	if w.Host != "" || w.Instance.State != "pending" || !strings.Contains(w.Reason, "zone") {
+	if w.Host != "" || w.Old != "host-1" || w.Instance.State != "pending" || !strings.Contains(w.Reason, "zone") {
 		t.Errorf("the one that is pending: %+v", w)
 	}
 	_, err = h.svc.Why(h.ctx, ann, h.app.Name, "web.9")
