@@ -35,7 +35,22 @@ func ask(w http.ResponseWriter, r *http.Request, name string) {
 	_, _ = io.Copy(w, answer.Body)
 }
 
+// wait is a release command that takes as long as a test wants it to.
+func wait() {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGUSR1)
+	select {
+	case <-told:
+	case <-time.After(5 * time.Minute):
+		log.Fatal("nobody ended it")
+	}
+}
+
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == "wait" {
+		wait()
+		return
+	}
 	life := rand.Text()[:8] // of this process and no other
 	version, err := os.ReadFile("/VERSION")
 	if err != nil {
