@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 )
@@ -10,6 +11,22 @@ import (
 // and what is thrown away by its nature: it is gone with the instance.
 type Layer struct {
 	Paths []Written // those that take most, largest first; of a large layer, what was looked at
+}
+
+// UnmarshalJSON is json.Unmarshaler. It takes no more paths than are told: a host
+// that was broken into may send millions of empty ones.
+func (l *Layer) UnmarshalJSON(text []byte) error {
+	var first struct{ Paths [MaxWritten]Written }
+	if err := json.Unmarshal(text, &first); err != nil {
+		return err
+	}
+	l.Paths = nil
+	for _, w := range first.Paths {
+		if w.Path != "" {
+			l.Paths = append(l.Paths, w)
+		}
+	}
+	return nil
 }
 
 // Written is what was written below one directory.

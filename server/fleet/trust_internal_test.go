@@ -32,6 +32,15 @@ func TestListsAreBounded(t *testing.T) {
 	if used := after.TotalAlloc - before.TotalAlloc; used > 8*maxBody {
 		t.Errorf("%d bytes of a message take %d", len(text), used)
 	}
+	text = []byte(`[{"ID":"a","Layer":{"Paths":[{"path":"/x","bytes":1},` + strings.Repeat("{},", maxBody/3-100) + `{}]}}]`)
+	runtime.ReadMemStats(&before)
+	if err := json.Unmarshal(text, &list); err != nil || len(list[0].Layer.Paths) != 1 || list[0].Layer.Paths[0] != (agent.Written{Path: "/x", Bytes: 1}) {
+		t.Errorf("%+v %v", list, err)
+	}
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 8*maxBody {
+		t.Errorf("%d bytes about one instance take %d", len(text), used)
+	}
 	for in, want := range map[string]int{`[]`: 0, `null`: 0, `[{"ID":"a"},{"ID":"b"}]`: 2} {
 		if err := json.Unmarshal([]byte(in), &list); err != nil || len(list) != want {
 			t.Errorf("%s: %d, %v", in, len(list), err)
