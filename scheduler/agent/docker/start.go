@@ -185,7 +185,7 @@ func (r *Runtime) create(ctx context.Context, s *spec) (string, error) {
 		made, err = r.cli.ContainerCreate(ctx, s.config, s.host, s.network, nil, s.longName)
 	}
 	if err != nil {
-		return "", r.fault("create container "+s.name, err)
+		return "", createFault(s.name, r.fault("create container "+s.name, err))
 	}
 	for _, w := range made.Warnings {
 		r.log.Debug("engine warns", "container", s.name, "warning", w)
@@ -199,6 +199,21 @@ func (r *Runtime) run(ctx context.Context, id string) (agent.Container, error) {
 	}
 	c, _, err := r.inspect(ctx, id)
 	return c, err
+}
+
+// createFault knows what no further try makes good: a volume or config file is to
+// be shown below what is a file in the image. The engine names the path inside a
+// directory of its own, another one with each try.
+func createFault(name string, err error) error {
+	if err == nil || !strings.Contains(err.Error(), "not a directory") {
+		return err
+	}
+	_, path, ok := strings.Cut(err.Error(), "/merged/")
+	if !ok {
+		return err
+	}
+	path, _, _ = strings.Cut("/"+path, ":")
+	return appFault("create container %s: nothing can be shown at %s: a part of that path is a file in the image", name, path)
 }
 
 // startFault knows the errors of a start that the app made itself.

@@ -59,6 +59,17 @@ func TestVolumeKeepsData(t *testing.T) {
 	}
 }
 
+// A volume cannot be shown below a file: that is said once, without the engine's
+// own paths, and not tried again.
+func TestVolumeBelowAFile(t *testing.T) {
+	r := newRuntime(t, config())
+	a := mounted(t, r, agent.Mount{Volume: uuid.NewString(), Name: "data", Path: "/prog/data"}, "silent")
+	_, err := r.Start(deadline(t), a)
+	if agent.KindOf(err) != agent.FaultApp || !strings.Contains(err.Error(), "nothing can be shown at /prog/data: a part of that path is a file in the image") {
+		t.Fatalf("kind %v of %v", agent.KindOf(err), err)
+	}
+}
+
 // A volume has one user at a time, is never replaced by an empty one, and goes
 // only when nobody has it.
 func TestVolumeHasOneUser(t *testing.T) {
