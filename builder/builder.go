@@ -25,7 +25,7 @@ type Image struct {
 	Cmd        []string // from the image config
 	Port       int      // the single TCP port the image EXPOSEs, 0 when none or several
 	User       string   // from the image config; empty means root
-	Arch       string   // "amd64", "arm64", …
+	Arch       string   // "amd64", "arm64", …; "amd64,arm64" of an index with both
 	Volumes    []string // paths that the image declares to be volumes, clean and sorted; at most 20
 }
 

@@ -74,13 +74,26 @@ func stateFilters() []filter {
 func archFilter() filter {
 	return filter{
 		refuses: func(c *candidate, a *ask, _ *Placement) bool {
-			return a.arch != "" && c.host.Arch != "" && a.arch != c.host.Arch
+			return a.arch != "" && c.host.Arch != "" && !runsOn(a.arch, c.host.Arch)
 		},
 		why: func(c *candidate, a *ask, _ *Placement) string {
-			return fmt.Sprintf("is %s, the image is %s", c.host.Arch, a.arch)
+			return fmt.Sprintf("is %s, the image is %s", c.host.Arch, strings.ReplaceAll(a.arch, ",", " and "))
 		},
 		many: "of another architecture than the image",
 	}
+}
+
+// runsOn: an image may be for several architectures, "amd64,arm64".
+func runsOn(image, host string) bool {
+	if image == host {
+		return true
+	}
+	for one := range strings.SplitSeq(image, ",") {
+		if one == host {
+			return true
+		}
+	}
+	return false
 }
 
 func constraintFilter() filter {

@@ -27,6 +27,36 @@ func TestPlacementSpreadsAndExplains(t *testing.T) {
 	}
 }
 
+// An image is placed where it runs: one for a single architecture on hosts of
+// that, one for several on any of them; each other host says why not.
+func TestPlacementFollowsTheImagesArchitecture(t *testing.T) {
+	hs := hosts(3)
+	hs[1].Arch, hs[2].Arch = "arm64", "riscv64"
+	for arch, want := range map[string]string{
+		"amd64":       "h0: ; h1: is arm64, the image is amd64; h2: is riscv64, the image is amd64",
+		"arm64":       "h0: is amd64, the image is arm64; h1: ; h2: is riscv64, the image is arm64",
+		"amd64,arm64": "h0: ; h1: ; h2: is riscv64, the image is amd64 and arm64",
+		"ppc64le":     "h0: is amd64, the image is ppc64le; h1: is arm64, the image is ppc64le; h2: is riscv64, the image is ppc64le",
+		"":            "h0: ; h1: ; h2: ",
+	} {
+		waits := inst("i", "r1", 1, Pending)
+		waits.Host = ""
+		s := State{Now: t0, Release: "r1", Arch: arch, Wants: web(1), Hosts: hs, Instances: []Instance{waits}}
+		var got []string
+		for _, r := range Explain(s, "i") {
+			got = append(got, r.HostID+": "+r.Why)
+		}
+		if text := strings.Join(got, "; "); text != want {
+			t.Errorf("%q: %q, want %q", arch, text, want)
+		}
+		for _, op := range Plan(s).Ops {
+			if (op.Host == "") != (arch == "ppc64le") {
+				t.Errorf("%q: %+v", arch, op)
+			}
+		}
+	}
+}
+
 // A one-off needs a host of its own image's kind, and its memory is counted.
 func TestOneOffPlacement(t *testing.T) {
 	hs := hosts(2)

@@ -82,7 +82,7 @@ type Instance struct {
 	State    InstanceState
 	Reason   string // why it is pending
 	OneOff   bool   // runs once: it is placed, and otherwise let alone
-	Arch     string // of its image, which need not be the target's; empty means any
+	Arch     string // of its image, as State.Arch; it need not be the target's
 	Image    string // digest; empty: nobody knows
 	Replace  bool   // to be replaced though it is of the target release (restart)
 	Crashes  int
@@ -108,7 +108,7 @@ type Want struct {
 type State struct {
 	Now     time.Time
 	Release string // the target; empty when nothing shall run
-	Arch    string // of the target's image; empty means any
+	Arch    string // of the target's image, or several: \"amd64,arm64\"; empty means any
 	Image   string // digest of the target's
 	// Fetched are hosts that were told to fetch Image before anything of it was
 	// to run there.

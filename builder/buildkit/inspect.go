@@ -1,12 +1,14 @@
 package buildkit
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net/http"
 	"path"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,8 +34,16 @@ func (b *Builder) inspect(ctx context.Context, repo, digest string) (builder.Ima
 		user, password := b.cfg.Auth(repo)
 		opts = append(opts, remote.WithAuth(&authn.Basic{Username: user, Password: password}))
 	}
-	img, err := remote.Image(ref, opts...)
+	desc, err := remote.Get(ref, opts...)
 	if err != nil {
+		return builder.Image{}, b.readBack(err)
+	}
+	img, arch, err := pick(desc)
+	var failure *builder.Failure
+	switch {
+	case errors.As(err, &failure):
+		return builder.Image{}, err
+	case err != nil:
 		return builder.Image{}, b.readBack(err)
 	}
 	manifest, err := img.Manifest()
@@ -46,13 +56,49 @@ func (b *Builder) inspect(ctx context.Context, repo, digest string) (builder.Ima
 	}
 	out := builder.Image{
 		Digest: digest, Entrypoint: file.Config.Entrypoint, Cmd: file.Config.Cmd,
-		Port: singlePort(file.Config), User: file.Config.User, Arch: file.Architecture,
+		Port: singlePort(file.Config), User: file.Config.User, Arch: cmp.Or(arch, file.Architecture),
 		Volumes: volumes(file.Config),
 	}
 	for _, l := range manifest.Layers {
 		out.Size += l.Size
 	}
 	return out, nil
+}
+
+// pick is the image that is looked at, and what it runs on when there are
+// several in an index: hosts pull the index, and each takes its own.
+func pick(desc *remote.Descriptor) (img v1.Image, arch string, err error) {
+	if !desc.MediaType.IsIndex() {
+		img, err = desc.Image()
+		return img, "", err
+	}
+	index, err := desc.ImageIndex()
+	if err != nil {
+		return nil, "", err
+	}
+	list, err := index.IndexManifest()
+	if err != nil {
+		return nil, "", err
+	}
+	byArch := map[string]v1.Hash{}
+	for _, m := range list.Manifests {
+		// What is of no platform, or an unknown one, is about the others.
+		if p := m.Platform; p != nil && p.OS == "linux" && p.Architecture != "" {
+			if _, known := byArch[p.Architecture]; !known {
+				byArch[p.Architecture] = m.Digest
+			}
+		}
+	}
+	archs := slices.Sorted(maps.Keys(byArch))
+	if len(archs) == 0 {
+		return nil, "", &builder.Failure{Reason: "The image is an index without an image for Linux."}
+	}
+	look := archs[0]
+	if slices.Contains(archs, runtime.GOARCH) {
+		look = runtime.GOARCH
+	}
+	img, err = index.Image(byArch[look])
+	return img, strings.Join(archs, ","), err
 }
 
 func (b *Builder) readBack(err error) error {
