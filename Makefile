@@ -10,7 +10,7 @@ SOURCES  := $(shell find . -name '*.go' ! -name '*_test.go' ! -path './examples/
 # Modules' own build information is enough; a checkout by another user must not fail.
 GOBUILD  := go build -trimpath -buildvcs=false
 
-.PHONY: help up down build deps test test-faults lint fuzz bench-push bench-hosts bench-logs bench-scheduler screenshots clean clean-data tools FORCE
+.PHONY: help up down build deps test test-engine test-faults lint fuzz bench-push bench-hosts bench-logs bench-scheduler screenshots clean clean-data tools FORCE
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -54,6 +54,10 @@ test-faults: bin/buildkitd ## hosts, links, engines and the control plane fail, 
 	@scripts/deps.sh test
 	@$(MAKE) bin/.assets
 	@PAAS_FAULTS=1 scripts/test.sh -v -p 1 ./cmd/paas/faults ./cmd/paas/cluster ./scheduler/agent/machinetest $(TESTFLAGS)
+
+test-engine: ## tests of what drives Docker, with another one: ENGINE=28.5.2, built from source
+	@scripts/deps.sh test
+	@scripts/test-engine.sh $(ENGINE)
 
 bench-hosts: bin/buildkitd ## a hundred dynos on three hosts, next to what their engines take for as many alone
 	@PAAS_FAULTS=1 PAAS_BENCH=$(CURDIR)/bench/results/hosts.json go test -count=1 -v -timeout 20m -run '^TestHundredDynos$$' ./cmd/paas/faults

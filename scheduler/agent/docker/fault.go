@@ -34,11 +34,12 @@ func (r *Runtime) fault(step string, err error) error {
 
 // pullFault sorts an error that the engine passed on from a registry. Only its
 // text tells what the registry said: inside a progress stream there is no code.
+// Engines from 28 on may pass the registry's answer on as it is, with its codes.
 func (r *Runtime) pullFault(ref string, err error) error {
 	step := "pull image " + ref
 	text := err.Error()
 	for _, lasting := range []string{
-		"manifest unknown", "not found", "unauthorized", "denied", "no basic auth credentials",
+		"manifest unknown", "manifest_unknown", "name_unknown", "not found", "unauthorized", "denied", "no basic auth credentials",
 		"no matching manifest", "unsupported media type", "failed to register layer", "invalid reference format",
 	} {
 		if strings.Contains(strings.ToLower(text), lasting) {

@@ -56,7 +56,7 @@ func TestStartFaults(t *testing.T) {
 		kind   agent.FaultKind
 		text   []string
 	}{
-		"image gone":    {func(a *agent.Assignment) { a.Image = registryHost + "/prog" + gone }, agent.FaultLasting, []string{"pull image", "manifest"}},
+		"image gone":    {func(a *agent.Assignment) { a.Image = registryHost + "/prog" + gone }, agent.FaultLasting, []string{"pull image"}},
 		"no digest":     {func(a *agent.Assignment) { a.Image = registryHost + "/prog:latest" }, agent.FaultLasting, []string{"not named by its digest"}},
 		"registry down": {func(a *agent.Assignment) { a.Image = closed.Addr().String() + "/prog" + gone }, agent.FaultPassing, []string{"pull image", "registry unreachable"}},
 		"subnet taken": {func(a *agent.Assignment) {
