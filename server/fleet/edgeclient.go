@@ -33,7 +33,7 @@ type EdgeClient struct {
 	life  string  // of this process
 	tally *router.Tally
 	lines lineQueue
-	ways  ways // of requests for the dashboard
+	gate  *gate // of requests for the dashboard
 
 	beatDue chan struct{}
 
@@ -57,8 +57,10 @@ func NewEdgeClient(cfg EdgeConfig, log *slog.Logger) (*EdgeClient, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &EdgeClient{cfg: cfg, log: log, c: c, life: rand.Text(), tally: router.NewTally(), lines: newLineQueue(),
-		beatDue: make(chan struct{}, 1), by: map[int64]string{}}, nil
+	e := &EdgeClient{cfg: cfg, log: log, c: c, life: rand.Text(), tally: router.NewTally(), lines: newLineQueue(),
+		beatDue: make(chan struct{}, 1), by: map[int64]string{}}
+	e.gate = newGate(e.door, "The control plane has gone while it worked on this. It may have been done: look before you do it again.", log)
+	return e, nil
 }
 
 // Identity is who this router is.

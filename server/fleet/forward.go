@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/httputil"
 	"time"
 
 	"paas/server"
@@ -24,33 +23,15 @@ type Forward struct {
 	list  *server.Servers
 	epoch func() int64
 	log   *slog.Logger
-	proxy *httputil.ReverseProxy
-	ways  map[string]*ways // by door
+	gates map[string]*gate // by door
 }
-
-type connKey struct{}
 
 // NewForward makes it; epoch is not 0 while this server leads.
 func NewForward(peers *Peers, list *server.Servers, epoch func() int64, log *slog.Logger) *Forward {
-	f := &Forward{peers: peers, list: list, epoch: epoch, log: log, ways: map[string]*ways{DoorAPI: {}, DoorOperator: {}, DoorDashboard: {}}}
-	f.proxy = &httputil.ReverseProxy{
-		Rewrite: func(r *httputil.ProxyRequest) {
-			r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = "http", "leader", r.In.Host
-			r.Out.Header.Set(remoteHeader, r.In.RemoteAddr)
-		},
-		// One connection a request: it is open, to one that leads, before
-		// anything of the request is sent.
-		Transport: &http.Transport{DisableKeepAlives: true, DisableCompression: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return ctx.Value(connKey{}).(net.Conn), nil
-		}},
-		FlushInterval: -1,
-		ErrorLog:      slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			if r.Context().Err() == nil {
-				log.Warn("a request broke off on its way to the server that leads", "path", r.URL.Path, "err", err)
-			}
-			answerAway(w, "The server that leads has gone while it worked on this. It may have been done: look before you do it again.")
-		},
+	f := &Forward{peers: peers, list: list, epoch: epoch, log: log, gates: map[string]*gate{}}
+	for _, door := range []string{DoorAPI, DoorOperator, DoorDashboard} {
+		f.gates[door] = newGate(func(ctx context.Context) net.Conn { return f.find(ctx, door) },
+			"The server that leads has gone while it worked on this. It may have been done: look before you do it again.", log)
 	}
 	return f
 }
@@ -58,23 +39,20 @@ func NewForward(peers *Peers, list *server.Servers, epoch func() int64, log *slo
 // Handler serves with local while this server leads, else at the server that
 // does, through a door of it.
 func (f *Forward) Handler(door string, local http.Handler) http.Handler {
-	way := f.ways[door]
+	gate := f.gates[door]
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f.epoch() != 0 {
 			local.ServeHTTP(w, r)
 			return
 		}
-		if !way.enter() {
+		if !gate.enter() {
 			answerAway(w, "Too many requests are on their way to the server that leads. Nothing was changed; try again in a moment.")
 			return
 		}
-		defer way.leave()
-		c := f.find(r.Context(), door)
+		defer gate.leave()
+		leader, _ := f.list.Leader()
 		switch {
-		case c != nil:
-			// Closed in any case: the transport may not have come so far as to use it.
-			defer c.Close() //nolint:errcheck // what was to be said on it was said
-			f.proxy.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), connKey{}, c)))
+		case gate.pass(w, r, leader.Addr):
 		case f.epoch() != 0:
 			local.ServeHTTP(w, r)
 		default:
@@ -90,7 +68,7 @@ func (f *Forward) find(ctx context.Context, door string) net.Conn {
 	defer cancel()
 	for f.epoch() == 0 {
 		if e, ok := f.list.Leader(); ok && e.ID != f.list.Self() {
-			if !f.ways[door].pace(ctx) {
+			if !f.gates[door].pace(ctx) {
 				return nil
 			}
 			c, err := f.peers.Dial(ctx, e.Addr, door)

@@ -124,8 +124,14 @@ func newDoors(auth *Authority, epoch func() int64, router func(*x509.Certificate
 	for _, door := range []string{DoorAPI, DoorOperator, DoorDashboard, DoorLogs} {
 		q := &queue{conns: make(chan net.Conn), closed: make(chan struct{})}
 		d.queues = append(d.queues, q)
-		d.servers = append(d.servers, &http.Server{ReadHeaderTimeout: 10 * time.Second, MaxHeaderBytes: 128 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		d.servers = append(d.servers, &http.Server{ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 5 * keptFor, MaxHeaderBytes: 128 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if epoch() == 0 && door != DoorLogs { // it did when the connection came
+					w.Header().Set(leftHeader, "1")
+					w.Header().Set("Connection", "close")
+					http.Error(w, "This server has ceased to lead. Nothing was changed; try again in a moment.", http.StatusServiceUnavailable)
+					return
+				}
 				h := behind(door)
 				if h == nil {
 					http.Error(w, "The platform is starting. Try again in a moment.", http.StatusServiceUnavailable)

@@ -93,7 +93,7 @@ func TestDoors(t *testing.T) {
 	}
 }
 
-func newTestAuthority(t *testing.T) *Authority {
+func newTestAuthority(t testing.TB) *Authority {
 	t.Helper()
 	text, err := NewAuthority()
 	if err != nil {

@@ -46,7 +46,7 @@ func TestPaceOfConnections(t *testing.T) {
 // ways of its own.
 func TestForwardIsBounded(t *testing.T) {
 	f := NewForward(nil, nil, func() int64 { return 0 }, slog.New(slog.DiscardHandler))
-	way := f.ways[DoorDashboard]
+	way := f.gates[DoorDashboard]
 	for range maxWays {
 		if !way.enter() {
 			t.Fatal("refused too early")
@@ -57,7 +57,7 @@ func TestForwardIsBounded(t *testing.T) {
 	if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") == "" {
 		t.Errorf("%d %q", answer.Code, answer.Body)
 	}
-	if !f.ways[DoorOperator].enter() {
+	if !f.gates[DoorOperator].enter() {
 		t.Error("the operator has no way")
 	}
 	way.leave()
