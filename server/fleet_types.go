@@ -17,6 +17,8 @@ type Join struct {
 	Key                 []byte // SHA-256 of the public key of its agent
 	Boot                string // changes with each start of the machine; may be empty
 	Findings            []Finding
+	// Unexamined says that Findings are to come.
+	Unexamined bool
 	// Former says that the machine ran paas standalone, and is to be that host.
 	Former bool
 

@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 
 	"paas/scheduler/agent"
 	"paas/scheduler/agent/docker"
+	"paas/server"
 	"paas/server/doctor"
 	"paas/server/fleet"
 )
@@ -138,13 +138,15 @@ func (s *agentSettings) work(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	defer rt.Close()
-	// Examined beside the rest: a host that starts again is to be heard at once.
-	report := sync.OnceValue(func() doctor.Report {
-		r := s.examine(ctx, id.Server, id.CA, nil)
-		logReport(log, r)
-		return r
-	})
-	parts, err := s.open(ctx, id, rt, func(ctx context.Context) (fleet.Machine, error) { return machine(ctx, rt, addr, report()) }, log)
+	what := fleet.ClientConfig{Dir: s.dataDir, Registry: s.registry,
+		Machine: func(ctx context.Context) (fleet.Machine, error) { return machine(ctx, rt, addr, doctor.Report{}) },
+		// Examined beside the rest: a host that starts again is to be heard at once.
+		Findings: func() []server.Finding {
+			r := s.examine(ctx, id.Server, id.CA, nil)
+			logReport(log, r)
+			return findingsOf(r)
+		}}
+	parts, err := s.open(id, rt, newFloor(ctx), what, log)
 	if err != nil {
 		return err
 	}
@@ -154,8 +156,8 @@ func (s *agentSettings) work(ctx context.Context, log *slog.Logger) error {
 }
 
 // open starts the parts of an agent.
-func (s *agentSettings) open(ctx context.Context, id fleet.Identity, rt *docker.Runtime, what func(context.Context) (fleet.Machine, error), log *slog.Logger) (*floor, error) {
-	client, err := fleet.NewClient(fleet.ClientConfig{Dir: s.dataDir, Registry: s.registry, Machine: what}, log)
+func (s *agentSettings) open(id fleet.Identity, rt *docker.Runtime, parts *floor, what fleet.ClientConfig, log *slog.Logger) (*floor, error) {
+	client, err := fleet.NewClient(what, log)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +173,6 @@ func (s *agentSettings) open(ctx context.Context, id fleet.Identity, rt *docker.
 	if err != nil {
 		return nil, err
 	}
-	parts := newFloor(ctx)
 	parts.run("control plane", client.Run)
 	parts.run("registry", proxy.Run)
 	parts.run("linked apps", doors.Run)

@@ -13,6 +13,7 @@ import (
 
 	"paas/router"
 	"paas/scheduler/agent"
+	"paas/server"
 )
 
 // ClientConfig is what a Client has to know.
@@ -21,6 +22,8 @@ type ClientConfig struct {
 	Registry string // host:port of the loopback registry, as images are pulled from
 	// Machine is asked, until it knows, for what is told at the start.
 	Machine func(context.Context) (Machine, error)
+	// Findings examines the machine, which may take long; nil: Machine has them.
+	Findings func() []server.Finding
 	// Edge says that this is a router's, and not a host's.
 	Edge bool
 	// Alone is how long the control plane is waited for at the start before
@@ -257,9 +260,18 @@ func (c *Client) sendUsage(ctx context.Context) {
 	}
 }
 
-// announce says once what this machine has.
+// announce says once what this machine has, and then what was found when it was
+// examined: where its instances are must not wait for that.
 func (c *Client) announce(ctx context.Context) {
-	defer close(c.announced)
+	examines := c.cfg.Findings != nil
+	c.tellMachine(ctx, nil, examines)
+	close(c.announced)
+	if examines {
+		c.tellMachine(ctx, c.cfg.Findings(), false)
+	}
+}
+
+func (c *Client) tellMachine(ctx context.Context, found []server.Finding, unexamined bool) {
 	c.insist(ctx.Done(), func() error {
 		limited, cancel := context.WithTimeout(ctx, bodyLimit)
 		defer cancel()
@@ -267,7 +279,12 @@ func (c *Client) announce(ctx context.Context) {
 		if err != nil {
 			return &Refusal{Message: err.Error()} // the engine is away, and its agent says so
 		}
-		return c.quickly(limited, "/v1/announce", m.request(), &done{})
+		q := m.request()
+		q.Unexamined = unexamined
+		if found != nil {
+			q.Findings = found
+		}
+		return c.quickly(limited, "/v1/announce", q, &done{})
 	})
 }
 

@@ -73,7 +73,7 @@ func (s *Server) announceHost(w http.ResponseWriter, r *http.Request, host strin
 
 func (q joinRequest) machine(key []byte) server.Join {
 	return server.Join{Token: q.Token, Arch: q.Arch, MilliCPU: q.MilliCPU, Memory: q.Memory, Addr: q.Addr, Agent: q.Agent, Engine: q.Engine, Key: key,
-		Boot: q.Boot, Findings: q.Findings, Former: q.Former}
+		Boot: q.Boot, Findings: q.Findings, Former: q.Former, Unexamined: q.Unexamined}
 }
 
 // check looks at what only this door knows; all else server.Fleet checks.

@@ -48,7 +48,9 @@ type joinRequest struct {
 	Boot     string `json:"boot,omitempty"`
 	// Findings are what paas doctor found there and is not in order.
 	Findings few[server.Finding] `json:"findings,omitempty"`
-	Former   bool                `json:"former,omitempty"` // it was paas standalone's own host
+	// Unexamined says that they are to come: those of before are kept until then.
+	Unexamined bool `json:"unexamined,omitempty"`
+	Former     bool `json:"former,omitempty"` // it was paas standalone's own host
 }
 
 // joinReply is its answer, and only with Certificate that of POST /v1/renew.

@@ -120,7 +120,8 @@ func (s *Store) AnnounceHost(ctx context.Context, id string, j server.Join) erro
 		if had != j.Addr && j.Addr != j.From.String() {
 			return server.Errorf(server.ErrInvalid, "The address %s is neither %s, with which the host joined, nor %s, from which it comes. Nothing was changed; to give it another, join it anew.", j.Addr, had, j.From)
 		}
-		if _, err := tx.Exec(ctx, `update hosts set boot = $2, findings = $3 where id = $1 and (boot, findings) is distinct from ($2, $3::jsonb)`, uuidOf(id), j.Boot, notNil(j.Findings)); err != nil {
+		if _, err := tx.Exec(ctx, `update hosts set boot = $2, findings = case when $4 then findings else $3 end
+			where id = $1 and (boot, findings) is distinct from ($2, case when $4 then findings else $3::jsonb end)`, uuidOf(id), j.Boot, notNil(j.Findings), j.Unexamined); err != nil {
 			return err
 		}
 		tag, err := tx.Exec(ctx, `update hosts set arch = $2, milli_cpu = $3, memory = $4, addr = $5, agent = $6, engine = $7,

@@ -131,6 +131,14 @@ func TestFindingsOfHosts(t *testing.T) {
 	if r := h.hostRow("host-2"); r.Boot != "b2" || len(r.Findings) != 0 {
 		t.Errorf("after it was mended: %+v", r)
 	}
+	j.Findings = []server.Finding{{Check: "runc", Status: "warn", Found: "1.1.5"}}
+	h.must(f.Announce(h.ctx, id, j))
+	j.Findings, j.Unexamined, j.Boot = nil, true, "b3"
+	h.must(f.Announce(h.ctx, id, j))
+	if r := h.hostRow("host-2"); r.Boot != "b3" || len(r.Findings) != 1 {
+		t.Errorf("before it was examined anew: %+v", r)
+	}
+	j.Unexamined = false
 	for _, bad := range []server.Finding{{Check: "x", Status: "fine"}, {Status: "warn"}, {Check: "x", Status: "warn", Found: "a\x1bb"}, {Check: "x", Status: "warn", Cause: strings.Repeat("x", 501)}} {
 		j.Findings = []server.Finding{bad}
 		h.refused(f.Announce(h.ctx, id, j), server.ErrInvalid, "Nothing was changed")
