@@ -64,7 +64,11 @@ func (s *Service) AddHost(ctx context.Context, actor Actor, name string, labels 
 			Next: "Start it with one: paas standalone --fleet :8443"}
 	}
 	i := HostInvitation{Host: name, Token: newSecret(hostTokenPrefix), Fleet: at.Addr, CA: at.CA}
-	var err error
+	before, err := s.store.InvitedHosts(ctx)
+	if err != nil {
+		return HostInvitation{}, err
+	}
+	i.Replaces = slices.ContainsFunc(before, func(t HostToken) bool { return t.Host == name })
 	i.ExpiresAt, err = s.store.InviteHost(ctx, HostToken{Hash: hashOf(i.Token), Host: name, Labels: labels, Actor: actor.Email, Life: hostTokenLife})
 	if err != nil {
 		return HostInvitation{}, err

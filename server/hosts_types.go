@@ -37,6 +37,7 @@ type HostInvitation struct {
 	Fleet       string // host:port that agents dial
 	CA          string // SHA-256 fingerprint of the authority's certificate, hex
 	ExpiresAt   time.Time
+	Replaces    bool // an earlier one of that name, which is void now
 }
 
 // HostToken is the row of an invitation.

@@ -62,6 +62,9 @@ func (s *session) addHost(name string, labels []string, asJSON bool) error {
 	fmt.Fprintf(s.err, "Run this on the new machine, as root. It works once, until %s, and is not shown again:\n", i.ExpiresAt.Local().Format(time.DateTime))
 	s.say("%s", printable(i.Command))
 	fmt.Fprintf(s.err, "Then start the agent there with: paas agent – and see it here with: paas hosts:info %s\n", printable(i.Host))
+	if i.Replaces {
+		s.warn("The command that was printed for " + i.Host + " before is void, with the labels it had.")
+	}
 	return nil
 }
 

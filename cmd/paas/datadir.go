@@ -145,7 +145,7 @@ func (d *dataDir) keyring(check []byte) (*server.Keyring, []byte, error) {
 		rand.Read(key)
 		keys, err = [][]byte{key}, f.WriteKeys(key)
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, fmt.Errorf("the master key %s is missing, and the database is sealed with it; nothing was started or changed.\nRestore the file from your backup", f.path)
+		return nil, nil, fmt.Errorf("the master key %s is missing, and the database is sealed with it; nothing was started or changed.\nRestore the file from your backup; for one more server copy it from one that runs", f.path)
 	}
 	if err != nil {
 		return nil, nil, err

@@ -90,6 +90,7 @@ type HostInvitation struct {
 	CA        string    `json:"ca"`    // SHA-256 of its certificate authority, hex
 	Command   string    `json:"command"`
 	ExpiresAt time.Time `json:"expires_at"`
+	Replaces  bool      `json:"replaces"` // an earlier invitation of that name, which is void now
 }
 
 // JoinCommand is what is run on a machine to make it a host.

@@ -60,7 +60,7 @@ func (s *Server) addHost(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	return reply(w, r, http.StatusCreated, api.HostInvitation{
-		Host: i.Host, Token: i.Token, Fleet: i.Fleet, CA: i.CA, ExpiresAt: stamp(i.ExpiresAt), Command: api.JoinCommand(i.Fleet, i.Token, i.CA),
+		Host: i.Host, Token: i.Token, Fleet: i.Fleet, CA: i.CA, ExpiresAt: stamp(i.ExpiresAt), Command: api.JoinCommand(i.Fleet, i.Token, i.CA), Replaces: i.Replaces,
 	})
 }
 

@@ -67,7 +67,7 @@ func TestOneTokenOneHost(t *testing.T) {
 	h.must(err)
 	inv, err := h.svc.AddHost(h.as(op), op, "host-2", map[string]string{"zone": "a"})
 	h.must(err)
-	if inv.Fleet != "paas.example.com:8443" || inv.CA != "ab12" || time.Until(inv.ExpiresAt) > time.Hour || time.Until(inv.ExpiresAt) < 50*time.Minute {
+	if void.Replaces || !inv.Replaces || inv.Fleet != "paas.example.com:8443" || inv.CA != "ab12" || time.Until(inv.ExpiresAt) > time.Hour || time.Until(inv.ExpiresAt) < 50*time.Minute {
 		t.Errorf("invitation %+v", inv)
 	}
 	var ids [8]string
