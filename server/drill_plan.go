@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -71,8 +72,9 @@ func (a *DrillApp) count(snap Snapshot, host string) {
 // waiting notes which of the app's dynos there the plan finds no host for.
 func (a *DrillApp) waiting(snap Snapshot, ops []scheduler.Op) {
 	for _, op := range ops {
-		if op.Kind == scheduler.OpStart && op.Host == "" && slices.Contains(a.Instances, op.Replaces) {
-			a.Waits = append(a.Waits, fmt.Sprintf("%s: %s", snap.Names[op.Replaces], op.Reason))
+		was := cmp.Or(op.Replaces, op.Beside) // what a driver keeps may be written still: it is not replaced, its successor waits beside it
+		if op.Kind == scheduler.OpStart && op.Host == "" && slices.Contains(a.Instances, was) {
+			a.Waits = append(a.Waits, fmt.Sprintf("%s: %s", snap.Names[was], op.Reason))
 		}
 	}
 }

@@ -51,6 +51,26 @@ func TestForesee(t *testing.T) {
 	}
 }
 
+// What has its data on the host stays away, and so does what a driver brings
+// anywhere while the host may be writing still.
+func TestForeseeNamesVolumes(t *testing.T) {
+	for _, c := range []struct {
+		volume scheduler.Volume
+		says   string
+	}{
+		{scheduler.Volume{ID: "v", Name: "data", Host: "h1", HostName: "host-1"}, "web.1: the data of volume data is on host-1, and that host is lost"},
+		{scheduler.Volume{ID: "v", Name: "lake", Driver: true}, "web.1: web.1 on the lost host host-1 may still write to its volume; when that host is gone for good, remove it: paas hosts:remove host-1 --force"},
+	} {
+		hosts, _, small := drilled()
+		small.State.Wants[0].Memory, small.State.Instances[0].Memory = 100, 100
+		small.State.Volumes = map[scheduler.Kind][]scheduler.Volume{{Release: "r2", Type: "web"}: {c.volume}}
+		apps := foresee(hosts, []Snapshot{small}, "h1", time.Now())
+		if len(apps) != 1 || !slices.Equal(apps[0].Waits, []string{c.says}) {
+			t.Errorf("%+v", apps)
+		}
+	}
+}
+
 // The log says of each dyno which host was lost, in Heroku's words, and nothing of others.
 func TestLossIsSaid(t *testing.T) {
 	hosts, shop, _ := drilled()

@@ -101,7 +101,8 @@ type HostUse struct{ MilliCPU, Memory int64 }
 type HostDyno struct {
 	App, Type, State, Size string
 	Ordinal, Release       int
-	Memory                 int64 // reserved, bytes
+	Memory                 int64  // reserved, bytes
+	Volume                 string // name of one whose data is on the host alone: the dyno stays where that is
 }
 
 // OverviewStore reads many things at once for people who look.

@@ -20,6 +20,8 @@ type managed struct {
 	invited []server.Invitation
 	domains []server.Domain
 	links   []server.Link
+	volumes []server.Volume
+	around  server.Overview
 	drains  []server.Drain
 	past    []server.Activity
 	audit   []server.AuditEntry
@@ -48,6 +50,34 @@ func (m *managed) Domains(context.Context, server.Actor, string) ([]server.Domai
 
 func (m *managed) Links(context.Context, server.Actor, string) ([]server.Link, error) {
 	return m.links, nil
+}
+
+func (m *managed) Volumes(context.Context, server.Actor, string) ([]server.Volume, error) {
+	return m.volumes, nil
+}
+
+func (m *managed) Overview(context.Context, server.Actor, string) (server.Overview, error) {
+	return m.around, nil
+}
+
+func (m *managed) Hosts(context.Context, server.Actor) ([]server.HostRow, error) {
+	return []server.HostRow{{ID: "h", Name: "host-2", State: server.HostReady}, {ID: "l", Name: hostile, State: server.HostLost}}, nil
+}
+
+func (m *managed) CreateVolume(_ context.Context, _ server.Actor, app string, n server.NewVolume) (server.Volume, error) {
+	return server.Volume{Name: n.Name, Host: "host-1"}, m.change("create volume %s of %d on %q for %s", n.Name, n.Size, n.Host, app)
+}
+
+func (m *managed) AttachVolume(_ context.Context, _ server.Actor, _, name, typ, path string) (server.Deploy, error) {
+	return server.Deploy{ID: "d-1"}, m.change("attach %s to %s at %s", name, typ, path)
+}
+
+func (m *managed) DetachVolume(_ context.Context, _ server.Actor, _, name string) (server.Deploy, error) {
+	return server.Deploy{ID: "d-2"}, m.change("detach %s", name)
+}
+
+func (m *managed) DestroyVolume(_ context.Context, _ server.Actor, _, name string) (server.Volume, error) {
+	return server.Volume{Name: name}, m.change("destroy %s", name)
 }
 
 func (m *managed) AddDomain(_ context.Context, _ server.Actor, app, name string) (server.Domain, error) {

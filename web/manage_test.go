@@ -75,8 +75,9 @@ func TestWhoOnlyViewsSeesNoForms(t *testing.T) {
 	m.drains = []server.Drain{{ID: "1", URL: "https://logs.example.org/", Token: "d.1"}}
 	m.domains = append(m.domains, server.Domain{ID: "1", App: "shop", Hostname: "www.example.org", Target: "shop.example.com"})
 	m.people = []server.Collaborator{{ID: "c", AccountID: "bob", Email: "bob@example.com", Permissions: []server.Permission{server.PermView}}}
+	m.volumes = []server.Volume{{ID: "1", Name: "data"}}
 	b := newBrowser(t, m)
-	for _, page := range []string{"domains", "access", "activity", "activity/errors", "settings"} {
+	for _, page := range []string{"domains", "volumes", "access", "activity", "activity/errors", "settings"} {
 		body := b.page("/apps/shop/" + page)
 		_, main, _ := strings.Cut(body, "<main")
 		if strings.Contains(main, `method="post"`) {
@@ -266,9 +267,11 @@ func TestHostileTextStaysText(t *testing.T) {
 	m.drains = []server.Drain{{ID: checked, URL: hostile, Token: checked}}
 	m.past = []server.Activity{{Event: server.Event{Actor: hostile, Kind: checked, Text: hostile, Deploy: checked}, Via: checked, From: hostile}}
 	m.audit = []server.AuditEntry{{Actor: hostile, App: hostile, Kind: checked, Text: hostile, Via: checked, From: hostile}}
+	m.volumes = []server.Volume{{ID: checked, Name: checked, Host: hostile, HostID: "h", Mount: &server.Mount{Type: checked, Path: hostile}}, {Name: "b", Driver: hostile}}
+	m.around.Dynos = []server.Instance{{Type: checked, State: "pending", Reason: hostile}}
 	m.errors = []server.AppError{{Code: checked, Text: hostile, Dyno: hostile}}
 	b := newBrowser(t, m)
-	for _, page := range []string{"/apps/shop/domains", "/apps/shop/access", "/apps/shop/activity", "/apps/shop/activity/errors", "/apps/shop/settings", "/audit", "/palette.json?app=shop"} {
+	for _, page := range []string{"/apps/shop/domains", "/apps/shop/volumes", "/apps/shop/access", "/apps/shop/activity", "/apps/shop/activity/errors", "/apps/shop/settings", "/audit", "/palette.json?app=shop"} {
 		t.Run(page, func(t *testing.T) { inert(t, b.page(page)) })
 	}
 }

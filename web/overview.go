@@ -96,6 +96,8 @@ func (v *visit) pageOf(p server.Problem, o server.Overview) problemView {
 		view.Page, view.PageText = v.appPath("deploys", o.Deploy.ID), "The deploy"
 	case server.ProblemRequests:
 		view.Page, view.PageText = v.appPath("activity", "errors"), "Errors by code"
+	case server.ProblemDisk:
+		view.Page, view.PageText = v.appPath("volumes"), "Volumes"
 	case server.ProblemMemory:
 		view.Page, view.PageText = v.appPath("metrics"), "Metrics"
 	}

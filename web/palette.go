@@ -119,6 +119,7 @@ func actions() []action {
 		{server.PermOperate, "Say where dynos may be…", "processes", "placement"},
 		{server.PermOperate, "Set a config var…", "config", "set"},
 		{server.PermOperate, "Add a domain…", "domains", "add"},
+		{server.PermOperate, "Make a volume…", "volumes", "create"},
 		{server.PermOperate, "Begin or end maintenance…", "settings", "maintenance"},
 		{server.PermOperate, "Change limits…", "settings", "limits"},
 		{server.PermOperate, "Add a log drain…", "settings", "drains"},

@@ -40,7 +40,7 @@ type tab struct{ Name, Path, Text string }
 
 func tabs() []tab {
 	return []tab{{"overview", "", "Overview"}, {"deploys", "deploys", "Deploys"}, {"releases", "releases", "Releases"}, {"logs", "logs", "Logs"},
-		{"metrics", "metrics", "Metrics"}, {"processes", "processes", "Processes"}, {"config", "config", "Config"}, {"domains", "domains", "Domains"},
+		{"metrics", "metrics", "Metrics"}, {"processes", "processes", "Processes"}, {"config", "config", "Config"}, {"domains", "domains", "Domains"}, {"volumes", "volumes", "Volumes"},
 		{"access", "access", "Access"}, {"activity", "activity", "Activity"}, {"settings", "settings", "Settings"}}
 }
 

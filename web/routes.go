@@ -35,6 +35,7 @@ func (s *Server) routes() http.Handler {
 			s.configRoutes(r)
 			s.processRoutes(r)
 			s.domainRoutes(r)
+			s.volumeRoutes(r)
 			s.accessRoutes(r)
 			s.activityRoutes(r)
 			s.settingsRoutes(r)

@@ -110,7 +110,7 @@ var reads = []string{
 	"AppErrors", "AppList", "AppSummary", "Apps", "Activity", "Allowed", "Audit", "Build", "Builds", "Authorizations", "Collaborators", "Config", "ConfigSheet", "CronHistory", "Crons",
 	"Deploy", "DeployOutput", "DeploySteps", "Deploys", "Diff", "Domains", "Drains", "Events", "File", "Files", "Follow", "Formation", "History", "Host", "Hosts", "Links", "Routers", "ServerList",
 	"Instance", "Instances", "Invitations", "Keys", "Logs", "Metrics", "Overview", "Passkeys", "PeekSignInLink", "Placement", "Release", "ReleaseOutput", "Releases", "Run", "Runs",
-	"SearchAudit", "SessionActor", "Sizes", "Sparks", "Staged", "TypeConfig", "Watch", "WebSessions", "WhileAllowed", "Why",
+	"SearchAudit", "SessionActor", "Sizes", "Sparks", "Staged", "TypeConfig", "Volumes", "Watch", "WebSessions", "WhileAllowed", "Why",
 }
 
 // exceptions are GET routes that cannot be otherwise, with what they may call:

@@ -51,8 +51,9 @@ type settingsData struct {
 	server.AppSummary
 	Limits  []limit
 	Drains  []server.Drain
-	MaxHave int       // drains that an app may have
-	Pages   []ownPage // empty for who may not read the config
+	MaxHave int             // drains that an app may have
+	Pages   []ownPage       // empty for who may not read the config
+	Volumes []server.Volume // whose data goes with the app
 	Slip    slip
 }
 
@@ -66,6 +67,9 @@ func (s *Server) showSettings(v *visit, bad slip) error {
 		return err
 	}
 	if data.Drains, err = s.svc.Drains(ctx, v.actor(), app); err != nil {
+		return err
+	}
+	if data.Volumes, err = s.svc.Volumes(ctx, v.actor(), app); err != nil {
 		return err
 	}
 	data.Limits = limitsOf(data.App.Settings)

@@ -51,6 +51,7 @@ type Services interface {
 	Runs
 	Crons
 	HostNames
+	Volumes
 	Hosts
 	Routers
 	Servers

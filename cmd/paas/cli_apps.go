@@ -267,7 +267,11 @@ func (s *session) destroyApp(confirm string) error {
 		return err
 	}
 	if confirm == "" {
-		if confirm, err = s.askConfirm(a.Name); err != nil {
+		volumes, verr := s.api.Volumes(s.ctx, a.ID)
+		if verr != nil {
+			return verr
+		}
+		if confirm, err = s.askConfirm(a.Name, volumes); err != nil {
 			return err
 		}
 	}
@@ -285,8 +289,11 @@ func (s *session) destroyApp(confirm string) error {
 	return nil
 }
 
-func (s *session) askConfirm(app string) (string, error) {
+func (s *session) askConfirm(app string, volumes []api.Volume) (string, error) {
 	s.warn("WARNING: This will destroy " + app + " with all its releases, config and logs.")
+	for _, v := range volumes {
+		s.warn(fmt.Sprintf("The data of volume %s goes, too, for good: %s, used %s.", printable(v.Name), printable(volumeAt(v)), volumeUsed(v)))
+	}
 	if !isTerminal(s.in) {
 		return "", tell("Nothing was destroyed.", "To go on, run it with --confirm "+app)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -54,12 +55,39 @@ func (s *session) drainHost(host string, deadline time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if n := len(h.Dynos) + h.Others; n > 0 {
-		s.warn(fmt.Sprintf("Dynos to move: %d, the new ones before the old; what no other host takes stays, and what has a volume here. See how far it is: paas hosts:info %s", n, h.Name))
+	staying := stayWithData(h.Dynos)
+	if n := len(h.Dynos) + h.Others - len(staying); n > 0 {
+		s.warn(fmt.Sprintf("Dynos to move: %d, the new ones before the old; what no other host takes stays. See how far it is: paas hosts:info %s", n, h.Name))
 	}
+	s.tellStaying(h, staying)
 	if h.DrainUntil != nil {
 		s.warn("What is left at " + h.DrainUntil.Local().Format(time.DateTime) + " is stopped.")
 	}
 	s.warn("To take it back: paas hosts:uncordon " + h.Name)
 	return nil
+}
+
+// stayWithData are the dynos whose data is on their host alone.
+func stayWithData(dynos []api.HostDyno) []api.HostDyno {
+	return slices.DeleteFunc(slices.Clone(dynos), func(d api.HostDyno) bool { return d.Volume == "" })
+}
+
+// tellStaying says which dynos a drain does not move, and what may be done.
+func (s *session) tellStaying(h api.Host, staying []api.HostDyno) {
+	if len(staying) == 0 {
+		return
+	}
+	s.warn("These stay, for the data of their volume is on " + printable(h.Name) + " and nowhere else:")
+	const most = 20
+	for _, d := range staying[:min(len(staying), most)] {
+		s.warn(fmt.Sprintf("  %s of %s, volume %s", printable(d.Name), printable(d.App), printable(d.Volume)))
+	}
+	if n := len(staying) - most; n > 0 {
+		s.warn(fmt.Sprintf("  and %d more", n))
+	}
+	if h.DrainUntil == nil {
+		s.warn("They run on here. Leave them, or stop them at a time (--deadline 10m): they wait for the host then. What an app can do without goes by paas volumes:detach VOLUME -a APP.")
+		return
+	}
+	s.warn("They are stopped at the deadline, and wait for the host to be taken back. Their data stays.")
 }

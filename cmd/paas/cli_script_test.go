@@ -63,6 +63,11 @@ func TestScripts(t *testing.T) {
 					h.Dynos = []server.HostDyno{{App: "shop", Type: "web", Ordinal: 2, State: "up", Release: 2, Size: "Standard-1X"}}
 				})
 			},
+			"pinned": func(ts *testscript.TestScript, _ bool, args []string) {
+				platform(ts).SetHost(args[0], func(h *server.HostRow) {
+					h.Dynos = append(h.Dynos, server.HostDyno{App: "blog", Type: "web", Ordinal: 1, State: "up", Volume: "uploads"})
+				})
+			},
 			"boot": func(ts *testscript.TestScript, _ bool, args []string) {
 				platform(ts).SetHost(args[0], func(h *server.HostRow) { h.Boot = args[1] })
 			},

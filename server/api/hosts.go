@@ -74,6 +74,7 @@ type HostDyno struct {
 	Size    string `json:"size"`
 	Memory  int64  `json:"memory"` // reserved, bytes
 	Release int    `json:"release"`
+	Volume  string `json:"volume"` // one whose data is on the host alone: the dyno does not move; empty: it may
 }
 
 // AddHost is the body of POST /hosts.

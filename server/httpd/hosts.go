@@ -141,7 +141,7 @@ func wireHost(h server.HostRow) api.Host {
 }
 
 func wireHostDyno(d server.HostDyno) api.HostDyno {
-	return api.HostDyno{App: d.App, Name: d.Type + "." + strconv.Itoa(d.Ordinal), State: dynoState(d.State), Size: d.Size, Memory: d.Memory, Release: d.Release}
+	return api.HostDyno{App: d.App, Name: d.Type + "." + strconv.Itoa(d.Ordinal), State: dynoState(d.State), Size: d.Size, Memory: d.Memory, Release: d.Release, Volume: d.Volume}
 }
 
 // moment is a time that there may not be: null for the zero one.

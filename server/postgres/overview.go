@@ -57,6 +57,7 @@ func (s *Store) HostRows(ctx context.Context, accountID string) ([]server.HostRo
 		App, Type, State, Size string
 		Ordinal, Release       int
 		Memory                 int64
+		Volume                 string
 	}
 	return many(ctx, s.pool, func(row pgx.CollectableRow) (h server.HostRow, err error) {
 		var dynos []dyno
@@ -87,14 +88,16 @@ func (s *Store) HostRows(ctx context.Context, accountID string) ([]server.HostRo
 		}
 		return h, err
 	}, `with placed as (select i.*, p.name as app, r.version,
-				$1 = '' or p.owner_id::text = $1 or p.id in (select app_id from collaborators where account_id::text = $1) as seen
+				$1 = '' or p.owner_id::text = $1 or p.id in (select app_id from collaborators where account_id::text = $1) as seen,
+				coalesce((select v.name from volumes v where v.host_id = i.host_id and v.destroyed_at is null and not i.one_off
+					and r.mounts @> jsonb_build_array(jsonb_build_object('type', i.type, 'volume', v.id::text)) order by 1 limit 1), '') as volume
 			from instances i join apps p on p.id = i.app_id join releases r on r.id = i.release_id where i.host_id is not null)
 		select h.id::text, h.name, h.arch, h.milli_cpu, h.memory,
 			coalesce(sum(i.milli_cpu) filter (where i.state <> 'crashed'), 0)::bigint,
 			coalesce(sum(i.memory) filter (where i.state <> 'crashed'), 0)::bigint,
 			h.seen_at, count(*) filter (where not i.seen)::int,
 			coalesce(jsonb_agg(jsonb_build_object('App', i.app, 'Type', i.type, 'State', i.state, 'Size', i.size, 'Ordinal', i.ordinal,
-				'Release', i.version, 'Memory', i.memory) order by i.app, i.type, i.ordinal, i.created_at) filter (where i.seen), '[]'),
+				'Release', i.version, 'Memory', i.memory, 'Volume', i.volume) order by i.app, i.type, i.ordinal, i.created_at) filter (where i.seen), '[]'),
 			h.state, h.local, h.cordoned, h.draining, h.steady_at > now() or h.seen_at = '-infinity', h.labels, h.addr, h.agent, h.engine,
 			h.kept_cpu, h.kept_memory, coalesce(h.lost_at, '-infinity'), h.steady_at, h.drain_until, h.drill_until, now(), h.boot, h.findings, h.disk_free, h.disk_total
 		from hosts h left join placed i on i.host_id = h.id group by h.id order by h.name`, accountID)

@@ -89,6 +89,14 @@ func TestVolumeFromCreateToDestroy(t *testing.T) {
 	if v.Mount == nil || v.Mount.Type != "web" || v.Mount.Path != "/data" {
 		t.Errorf("%+v", v.Mount)
 	}
+	h.sql(`insert into instances (id, app_id, release_id, type, ordinal, host_id, state, size, milli_cpu, memory, up_at) select gen_random_uuid(), app_id, id, t, 1, '` + h.host.ID + `', 'up', 'Standard-1X', 1, 1, now()
+		from releases, unnest(array['web', 'worker']) t where id = '` + d.ReleaseID + `'`)
+	for _, on := range h.hostRow("host-1").Dynos {
+		if on.Release == d.Version && (on.Volume == "data") != (on.Type == "web") {
+			t.Errorf("%+v", on)
+		}
+	}
+	h.sql(`delete from instances where release_id = '` + d.ReleaseID + `'`)
 	if _, err := h.svc.DestroyVolume(h.as(who), who, h.app.Name, "data"); err == nil || !strings.Contains(err.Error(), "paas volumes:detach data") {
 		t.Errorf("destroyed while attached: %v", err)
 	}

@@ -144,6 +144,7 @@ func newScene(t *testing.T, p *platform, name string, ann *member) *scene {
 	s.shop.paas("access:add", s.ben.email, "-p", "deploy,operate")
 	s.shop.paas("access:add", "cleo@shop.example", "-p", "view")
 	s.shop.paas("domains:add", "www."+name+".example")
+	s.shop.paas("volumes:create", "uploads", "--size", "10G")
 	s.shop.push("Show what is in stock on product pages", nil)
 	broken := demoFiles()["Dockerfile"] + "COPY images.lock /images.lock\n"
 	s.shop.fails("Upgrade the image library", files{"Dockerfile": broken})

@@ -164,6 +164,7 @@ func (g *gallery) pages(t *testing.T, s *scene) {
 		{"config", app + "/config", "DATABASE_URL", true},
 		{"processes", app + "/processes", "worker", false},
 		{"domains", app + "/domains", "www.lamps.example", false},
+		{"volumes", app + "/volumes", "uploads", false},
 		{"access", app + "/access", "cleo@shop.example", false},
 		{"activity", app + "/activity", "lamps", false},
 		{"builds", app + "/builds", "", false},
