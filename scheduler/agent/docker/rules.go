@@ -220,3 +220,12 @@ func nameservers() []netip.Addr {
 	}
 	return out
 }
+
+// ask names the machine's name servers to the engine, which from 28 on asks those
+// that it finds itself from the machine's network: past the rules that lead
+// questions for names of linked apps away. Without one it does as it does.
+func (s *spec) ask(servers []netip.Addr) {
+	for _, a := range servers {
+		s.host.DNS = append(s.host.DNS, a.String())
+	}
+}

@@ -22,6 +22,9 @@ func (r *Runtime) Start(ctx context.Context, a agent.Assignment) (agent.Containe
 	if err != nil {
 		return agent.Container{}, err
 	}
+	if r.cfg.Doors.wanted() {
+		s.ask(nameservers())
+	}
 	if err := s.publish(r.cfg.Publish, r.port(), a); err != nil {
 		return agent.Container{}, err
 	}
