@@ -106,10 +106,10 @@ type Want struct {
 
 // State is the snapshot a plan is made of: one app and all hosts.
 type State struct {
-	Now     time.Time
-	Release string // the target; empty when nothing shall run
-	Arch    string // of the target's image, or several: \"amd64,arm64\"; empty means any
-	Image   string // digest of the target's
+	Now     time.Time // by the clock that all times here are of
+	Release string    // the target; empty when nothing shall run
+	Arch    string    // of the target's image, or several: \"amd64,arm64\"; empty means any
+	Image   string    // digest of the target's
 	// Fetched are hosts that were told to fetch Image before anything of it was
 	// to run there.
 	Fetched   []string

@@ -82,5 +82,5 @@ type Deploy struct {
 	Attempts   int // how often a worker took it up
 	CreatedAt  time.Time
 	UpdatedAt  time.Time
-	DeadlineAt time.Time // of the present stage
+	DeadlineAt time.Time // of the present stage, on the database's clock
 }

@@ -103,7 +103,7 @@ func (r *Reconciler) plan(ctx context.Context, ids []string, snaps []Snapshot) (
 		r.cfg.Ahead.note(snap, len(d.Ops) == 0)
 		delete(r.wakeAt, snap.App.ID)
 		if at := r.wake(*snap, d); !at.IsZero() {
-			r.wakeAt[snap.App.ID] = at
+			r.wakeAt[snap.App.ID] = time.Now().Add(at.Sub(snap.State.Now)) // that is of the database's clock
 		}
 		if r.note(snap, d.Ops) {
 			r.book.promise(snap.State.Instances, d.Ops)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"paas/scheduler"
 )
@@ -147,7 +146,6 @@ func (s *Service) Why(ctx context.Context, actor Actor, ident, name string) (Why
 	if err != nil {
 		return Why{}, err
 	}
-	snap.State.Now = time.Now()
 	old := upBeside(list, in)
 	w := Why{Instance: in, Reason: in.Reason, Refusals: scheduler.Explain(snap.State, in.ID)}
 	for _, h := range snap.State.Hosts {

@@ -252,7 +252,6 @@ func (r *Reconciler) warn(ctx context.Context, step, app string, err error) {
 
 // observe adds what the store cannot know: which instances routers let go of.
 func (r *Reconciler) observe(snap *Snapshot) {
-	snap.State.Now = time.Now()
 	snap.State.DrainLimit = r.cfg.DrainLimit
 	for i := range snap.State.Instances {
 		in := &snap.State.Instances[i]

@@ -44,7 +44,7 @@ func (r *rollout) look(ctx context.Context) (done bool, err error) {
 	if pr.Up >= pr.Want && r.serving(snap) {
 		return r.alone(snap, time.Now()), nil
 	}
-	if time.Now().After(r.d.DeadlineAt) {
+	if snap.State.Now.After(r.d.DeadlineAt) {
 		return false, r.overdue(ctx, snap, pr)
 	}
 	return false, nil
@@ -90,7 +90,7 @@ func (r *rollout) tell(snap Snapshot) {
 			switch {
 			case in.Reason != "":
 				text = "waits: " + in.Reason
-			case in.Type == webType && time.Since(in.Since) > quietStart:
+			case in.Type == webType && snap.State.Now.Sub(in.Since) > quietStart:
 				text = fmt.Sprintf("has not answered on $PORT yet (it has %s)", r.limit(snap))
 			}
 		case scheduler.Up:

@@ -96,7 +96,7 @@ func lossLines(snap *Snapshot, ops []scheduler.Op) (lines []LogLine) {
 			continue
 		}
 		for _, text := range []string{fmt.Sprintf("Host %s was lost", snap.State.Hosts[h].Name), fmt.Sprintf("State changed from %s to down", heroState(string(in.State)))} {
-			lines = append(lines, LogLine{AppID: snap.App.ID, At: snap.State.Now, Source: "paas", Dyno: snap.Names[in.ID], Text: text})
+			lines = append(lines, LogLine{AppID: snap.App.ID, At: time.Now(), Source: "paas", Dyno: snap.Names[in.ID], Text: text})
 		}
 	}
 	return lines

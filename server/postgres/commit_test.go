@@ -56,7 +56,6 @@ func (w *house) planned(s *postgres.Store, ids []string) (plans []server.AppPlan
 		for _, e := range entries {
 			snap.State.Hosts = append(snap.State.Hosts, e.Host)
 		}
-		snap.State.Now = time.Now()
 		if ops := scheduler.Plan(snap.State).Ops; len(ops) > 0 {
 			plans = append(plans, server.AppPlan{AppID: snap.App.ID, Revision: snap.App.Revision, Ops: ops})
 		}

@@ -178,7 +178,8 @@ func (s *Store) Pulse(ctx context.Context, beats []server.HostBeat, lease time.D
 // writeBeats is one statement however many hosts there are. A host whose engine
 // does not answer takes nothing new for now, unless it is the only one: what
 // waits for it may as well wait there. A time to come is of a clock that was set
-// back: it would keep a host from being lost until then.
+// back, by so much: it would keep a host from being lost until then, and one that
+// settles from taking anything.
 func writeBeats(ctx context.Context, tx pgx.Tx, beats []server.HostBeat) error {
 	slices.SortFunc(beats, func(a, b server.HostBeat) int { return strings.Compare(a.Host, b.Host) })
 	ids, ages, engines := make([]string, len(beats)), make([]int64, len(beats)), make([]bool, len(beats))
@@ -186,12 +187,14 @@ func writeBeats(ctx context.Context, tx pgx.Tx, beats []server.HostBeat) error {
 		ids[i], ages[i], engines[i] = uuidOf(b.Host), b.Age.Microseconds(), b.Engine
 	}
 	var fresh bool
-	err := tx.QueryRow(ctx, `select exists (select 1 from hosts where seen_at = '-infinity' and id = any($1::uuid[]))`, ids).Scan(&fresh)
+	err := tx.QueryRow(ctx, `select exists (select 1 from hosts where id = any($1::uuid[])
+			and (seen_at = '-infinity' or seen_at > now() and steady_at > now()))`, ids).Scan(&fresh)
 	if err != nil {
 		return err
 	}
 	_, err = tx.Exec(ctx, `update hosts h set seen_at = greatest(case when h.seen_at > now() then '-infinity' else h.seen_at end, now() - b.age * interval '1 microsecond'),
-			steady_at = case when b.engine or not exists (select 1 from hosts where not local) then h.steady_at else greatest(h.steady_at, now() + interval '2 s') end
+			steady_at = greatest(h.steady_at - case when h.seen_at > now() then h.seen_at - now() else interval '0' end,
+				case when b.engine or not exists (select 1 from hosts where not local) then '-infinity' else now() + interval '2 s' end)
 		from unnest($1::uuid[], $2::bigint[], $3::bool[]) as b (id, age, engine) where h.id = b.id and h.drill_until <= now()`, ids, ages, engines)
 	if err != nil || !fresh {
 		return err

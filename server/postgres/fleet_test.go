@@ -388,6 +388,26 @@ func TestFlappingHostWaits(t *testing.T) {
 	}
 }
 
+// A host that settles while the database's clock is set back settles for as long
+// as it had to, and not until the clock is there again; those that wait hear of it.
+func TestHostSettlesWhileTheClockIsSet(t *testing.T) {
+	h := newHouse(t)
+	ids := h.joins("a-host", "b-host")
+	beats := []server.HostBeat{{Host: ids[0], Engine: true}, {Host: ids[1], Engine: true}}
+	_, err := h.Pulse(h.ctx, beats, time.Minute)
+	h.must(err)
+	h.sql(fmt.Sprintf(`update hosts set steady_at = now() + interval '40 s' where id = '%s'`, ids[0]),
+		`update hosts set seen_at = seen_at + interval '1 hour', steady_at = steady_at + interval '1 hour' where not local`)
+	_, err = h.Pulse(h.ctx, beats, time.Minute)
+	h.must(err)
+	if left := time.Until(h.hostRow("a-host").SteadyAt); left < 0 || left > 41*time.Second {
+		t.Errorf("it settles for %s", left)
+	}
+	if s := h.hostRow("b-host").State; s != server.HostReady {
+		t.Errorf("the other is %s", s)
+	}
+}
+
 // What was on a lost host starts elsewhere, what was to go is forgotten, and a
 // one-off has ended; while the host is there, none of it happens.
 func TestLostInstancesAreReplaced(t *testing.T) {

@@ -102,7 +102,6 @@ func TestRestartForgivesCrashes(t *testing.T) {
 	plan := func() []scheduler.Op {
 		snap, err := w.Snapshot(w.ctx, w.app.ID)
 		w.must(err)
-		snap.State.Now = time.Now()
 		ops := scheduler.Plan(snap.State).Ops
 		w.must(w.Commit(w.ctx, w.app.ID, snap.App.Revision, 0, ops))
 		return ops

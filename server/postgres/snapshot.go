@@ -74,7 +74,7 @@ func (s *Store) snapshots(ctx context.Context, tx pgx.Tx, ids []string) ([]serve
 	var domains, links [][2]string
 	var volumes []server.Volume
 	b := &pgx.Batch{}
-	queueMany(b, &rd.apps, scanSnapshotApp, appColumns+`, p.placement`+appTables+`where p.id = any($1::uuid[]) order by p.id`, ids)
+	queueMany(b, &rd.apps, scanSnapshotApp, appColumns+`, p.placement, now()`+appTables+`where p.id = any($1::uuid[]) order by p.id`, ids)
 	var releases []server.Release
 	queueMany(b, &releases, scanRelease, releaseQuery+`where r.id in (select current_release from apps where id = any($1::uuid[])
 		union select release_id from deploys where app_id = any($1::uuid[]) and state in ('releasing', 'rolling'))`, ids)
@@ -133,7 +133,7 @@ func queueMany[T any](b *pgx.Batch, into *[]T, scan pgx.RowToFunc[T], sql string
 }
 
 func scanSnapshotApp(row pgx.CollectableRow) (snap server.Snapshot, err error) {
-	snap.App, err = scanAppAnd(row, &snap.State.Placement)
+	snap.App, err = scanAppAnd(row, &snap.State.Placement, &snap.State.Now)
 	return snap, err
 }
 

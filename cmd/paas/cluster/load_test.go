@@ -49,6 +49,32 @@ func ask(ctx context.Context, addr string) int {
 	return answer.StatusCode
 }
 
+// load asks the app all the time through each of some routers, until end, which
+// counts what was asked and what failed.
+func load(t *testing.T, routers []string) (end func() (asked, failed int64)) {
+	var all, bad atomic.Int64
+	ctx, stop := context.WithCancel(t.Context())
+	var people sync.WaitGroup
+	for _, addr := range routers {
+		people.Go(func() {
+			every := time.NewTicker(20 * time.Millisecond)
+			defer every.Stop()
+			for ; ctx.Err() == nil; <-every.C {
+				if code := ask(context.WithoutCancel(ctx), addr); code != http.StatusOK {
+					bad.Add(1)
+				}
+				all.Add(1)
+			}
+		})
+	}
+	t.Cleanup(func() { stop(); people.Wait() })
+	return func() (int64, int64) {
+		stop()
+		people.Wait()
+		return all.Load(), bad.Load()
+	}
+}
+
 // The leader is killed while requests come through two routers: none fails, and
 // what is deployed next is served.
 func TestLeaderDiesUnderLoad(t *testing.T) {
@@ -62,19 +88,7 @@ func TestLeaderDiesUnderLoad(t *testing.T) {
 	for _, addr := range routers {
 		machinetest.Await(t, 60*time.Second, "served by "+addr, func() bool { return ask(t.Context(), addr) == http.StatusOK })
 	}
-	var asked, failed atomic.Int64
-	ctx, stop := context.WithCancel(t.Context())
-	var load sync.WaitGroup
-	for _, addr := range routers {
-		load.Go(func() {
-			for every := time.NewTicker(20 * time.Millisecond); ctx.Err() == nil; <-every.C {
-				if code := ask(context.WithoutCancel(ctx), addr); code != http.StatusOK {
-					failed.Add(1)
-				}
-				asked.Add(1)
-			}
-		})
-	}
+	end := load(t, routers)
 	killed := s.leader()
 	began := time.Now()
 	killed.Stop(syscall.SIGKILL)
@@ -82,12 +96,11 @@ func TestLeaderDiesUnderLoad(t *testing.T) {
 	r.Commit(t, "two")
 	out := r.Git(t, "push", url(next, "shop"), "main")
 	took := time.Since(began)
-	stop()
-	load.Wait()
+	asked, failed := end()
 	t.Logf("the leader is killed under load: another leads after %s, the host is with it %s later, a push was live after %s; %d requests, %d failed",
-		round(leads), round(back), round(took), asked.Load(), failed.Load())
+		round(leads), round(back), round(took), asked, failed)
 	check(t, leads, back)
-	if failed.Load() > 0 || !strings.Contains(out, "Released v") {
-		t.Errorf("%d requests failed\n%s", failed.Load(), out)
+	if failed > 0 || !strings.Contains(out, "Released v") {
+		t.Errorf("%d requests failed\n%s", failed, out)
 	}
 }

@@ -21,6 +21,7 @@ import (
 type scene struct {
 	t        *testing.T
 	dir      string
+	at       string // the address that servers have for hosts and routers
 	dsn      string
 	registry string
 	buildkit string
@@ -29,7 +30,7 @@ type scene struct {
 
 func newScene(t *testing.T) *scene {
 	t.Helper()
-	s := &scene{t: t}
+	s := &scene{t: t, at: "127.0.0.1"}
 	var err error
 	s.dir, err = os.MkdirTemp(built.Dir, "s")
 	platformtest.Must(err)
@@ -101,7 +102,8 @@ type node struct {
 
 // newNode is one that is not started, with a directory and addresses of its own.
 func (s *scene) newNode(name string) *node {
-	n := &node{s: s, name: name, data: filepath.Join(s.dir, name), ssh: platformtest.FreeAddr("127.0.0.1"), api: platformtest.FreeAddr("127.0.0.1"), dashboard: platformtest.FreeAddr("127.0.0.1"), fleet: platformtest.FreeAddr("127.0.0.1")}
+	local := func() string { return platformtest.FreeAddr("127.0.0.1") }
+	n := &node{s: s, name: name, data: filepath.Join(s.dir, name), ssh: local(), api: local(), dashboard: local(), fleet: platformtest.FreeAddr(s.at)}
 	platformtest.Must(os.Mkdir(n.data, 0o711))
 	return n
 }

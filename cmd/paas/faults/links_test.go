@@ -72,11 +72,20 @@ func TestLinksAcrossHosts(t *testing.T) {
 		t.Errorf("requests failed twice: %v", cost.example)
 	}
 
-	event = time.Now()
-	s.must(t, "links:remove", "billing", "-a", "shop")
-	machinetest.Await(t, 20*time.Second, "not reached any more", func() bool {
-		_, err := s.get(through)
-		return err != nil && strings.Contains(err.Error(), "no such host")
-	})
-	t.Logf("the name is gone %s after links:remove", time.Since(event).Round(time.Millisecond))
+	l = s.load(t, through, 8)
+	machinetest.Await(t, 60*time.Second, "under way", func() bool { return len(l.seen()) == 1 })
+	for range 5 {
+		event = time.Now()
+		s.must(t, "links:remove", "billing", "-a", "shop")
+		removed := time.Since(event)
+		machinetest.Await(t, 60*time.Second, "not reached any more", func() bool {
+			_, err := s.get(through)
+			return err != nil && strings.Contains(err.Error(), "no such host")
+		})
+		gone := time.Since(event)
+		t.Logf("under load: links:remove takes %s, the name is gone %s after it began, the last answer came after %s", removed.Round(time.Millisecond),
+			gone.Round(time.Millisecond), l.lastAnswer(event).Round(time.Millisecond))
+		s.must(t, "links:add", "billing", "-a", "shop")
+		machinetest.Await(t, 60*time.Second, "reached again", func() bool { return len(s.lives(through, 1)) == 1 })
+	}
 }

@@ -35,12 +35,17 @@ type load struct {
 const slow = 500 * time.Millisecond // an answer that people notice
 
 func (p *platform) load(t *testing.T, app string, people int) *load {
+	return newLoad(t, people, func() (string, error) { return p.get(app) })
+}
+
+// newLoad is one of people that ask by get.
+func newLoad(t *testing.T, people int, get func() (life string, err error)) *load {
 	ctx, cancel := context.WithCancel(context.Background())
 	l := &load{cancel: cancel, began: time.Now()}
 	for range people {
 		l.wg.Go(func() {
 			for ctx.Err() == nil {
-				l.ask(p, app)
+				l.ask(get)
 				select {
 				case <-time.After(20 * time.Millisecond):
 				case <-ctx.Done():
@@ -52,24 +57,27 @@ func (p *platform) load(t *testing.T, app string, people int) *load {
 	return l
 }
 
-func (l *load) ask(p *platform, app string) {
+func (l *load) ask(get func() (string, error)) {
 	a := answer{began: time.Now()}
-	a.life, a.err = p.get(app)
+	a.life, a.err = get()
 	a.took = time.Since(a.began)
 	if a.err != nil {
-		a.life, a.again = p.get(app)
+		a.life, a.again = get()
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all = append(l.all, a)
 }
 
-// get asks once, an app or, as in "shop/ask/billing", a path of one; an error is also an answer that is not the app's.
-func (p *platform) get(app string) (life string, err error) {
+func (p *platform) get(app string) (life string, err error) { return get(p.http, app) }
+
+// get asks a router once, for an app or, as in "shop/ask/billing", a path of one;
+// an error is also an answer that is not the app's.
+func get(router, app string) (life string, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	app, path, _ := strings.Cut(app, "/")
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.http+"/"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+router+"/"+path, nil)
 	if err != nil {
 		return "", err
 	}
@@ -165,4 +173,16 @@ func (l *load) end(event time.Time) toll {
 		}
 	}
 	return c
+}
+
+// lastAnswer is the time until the app answered last.
+func (l *load) lastAnswer(since time.Time) (last time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, a := range l.all {
+		if a.err == nil {
+			last = max(last, a.began.Add(a.took).Sub(since))
+		}
+	}
+	return last
 }

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"net"
+	"slices"
 	"testing"
 	"time"
 
@@ -9,17 +10,32 @@ import (
 	"paas/scheduler/agent/machinetest"
 )
 
-// cut drops what a host says to the control plane and hears of it; everything
-// else goes on. mend ends that.
-func (h *host) cut(t *testing.T)  { h.fence(t, "-I") }
-func (h *host) mend(t *testing.T) { h.fence(t, "-D") }
+// What a machine says to the control plane, and what it hears of it, as iptables
+// says it.
+const (
+	says  = "OUTPUT"
+	hears = "INPUT"
+)
 
-func (h *host) fence(t *testing.T, how string) {
+// cut drops what a machine says to the control plane and hears of it, or one of
+// both; everything else goes on. mend ends that.
+func (s *scene) cut(t *testing.T, m *machinetest.Machine, ways ...string) { s.fence(t, m, "-I", ways) }
+
+func (s *scene) mend(t *testing.T, m *machinetest.Machine, ways ...string) {
+	s.fence(t, m, "-D", ways)
+}
+
+func (s *scene) fence(t *testing.T, m *machinetest.Machine, how string, ways []string) {
 	t.Helper()
-	_, port, err := net.SplitHostPort(h.s.fleet)
+	_, port, err := net.SplitHostPort(s.fleet)
 	platformtest.Must(err)
-	h.Run(t, "iptables", "-w", how, "OUTPUT", "-p", "tcp", "--dport", port, "-j", "DROP")
-	h.Run(t, "iptables", "-w", how, "INPUT", "-p", "tcp", "--sport", port, "-j", "DROP")
+	for _, way := range ways {
+		end := "--dport"
+		if way == hears {
+			end = "--sport"
+		}
+		m.Run(t, "iptables", "-w", how, way, "-p", "tcp", end, port, "-j", "DROP")
+	}
 }
 
 // A host is cut off from the control plane alone (R2): its dynos are replaced
@@ -35,7 +51,7 @@ func TestPartition(t *testing.T) {
 	stale := victim.running("shop")
 
 	event := time.Now()
-	victim.cut(t)
+	s.cut(t, victim.Machine, says, hears)
 	lost := s.await(t, victim, 10*time.Second, "lost")
 	machinetest.Await(t, 15*time.Second, "replaced", func() bool { _, ok := l.newcomer(event, known); return ok })
 	back, _ := l.newcomer(event, known)
@@ -43,7 +59,7 @@ func TestPartition(t *testing.T) {
 		t.Errorf("cut off it runs %v, before %v", got, stale)
 	}
 	healed := time.Now()
-	victim.mend(t)
+	s.mend(t, victim.Machine, says, hears)
 	machinetest.Await(t, 40*time.Second, "rid of its stale dynos", func() bool { return len(victim.running("shop")) == 0 })
 	clean := time.Since(healed)
 	s.await(t, victim, 30*time.Second, "ready")
@@ -53,6 +69,48 @@ func TestPartition(t *testing.T) {
 	if cost.failed > 0 {
 		t.Errorf("requests failed: %v", cost.example)
 	}
+}
+
+// A host hears the control plane and is not heard, or the other way (R3): it is
+// as if it were cut off both ways, and nobody notices.
+func TestOneWayPartition(t *testing.T) {
+	platformtest.Thorough(t)
+	s := newScene(t, 3)
+	s.app(t, "shop", 2)
+	l := s.load(t, "shop", 4)
+	machinetest.Await(t, 60*time.Second, "under way", func() bool { return len(l.seen()) == 2 })
+	event := time.Now()
+	for _, way := range []string{says, hears} {
+		victim, _ := s.of(t, "shop")
+		stale := victim.running("shop")
+		s.cut(t, victim.Machine, way)
+		lost := s.await(t, victim, 60*time.Second, "lost")
+		machinetest.Await(t, 60*time.Second, "two serving elsewhere", func() bool { return s.elsewhere(victim, "shop") == 2 })
+		healed := time.Now()
+		s.mend(t, victim.Machine, way)
+		machinetest.Await(t, 60*time.Second, "rid of its stale dynos", func() bool {
+			return !slices.ContainsFunc(victim.running("shop"), func(name string) bool { return slices.Contains(stale, name) })
+		})
+		clean := time.Since(healed)
+		s.await(t, victim, 60*time.Second, "ready")
+		t.Logf("R3: without the host's %s it is lost after %s; stale dynos are gone %s after it healed, ready after %s", way, lost.Round(time.Millisecond),
+			clean.Round(time.Millisecond), time.Since(healed).Round(time.Millisecond))
+	}
+	cost := l.end(event)
+	t.Logf("R3: cut one way and the other: %s", cost)
+	if cost.failed > 0 {
+		t.Errorf("requests failed: %v", cost.example)
+	}
+}
+
+// elsewhere counts the dynos of an app that run on other hosts.
+func (s *scene) elsewhere(than *host, app string) (n int) {
+	for _, h := range s.hosts {
+		if h != than {
+			n += len(h.running(app))
+		}
+	}
+	return n
 }
 
 // A link goes and comes (R3): its host is given up once, and takes nothing new

@@ -39,12 +39,14 @@ func newPlatform(t *testing.T, lab *machinetest.Lab) *platform {
 	return p
 }
 
-func (p *platform) start(t *testing.T) {
+// start starts it, with more flags.
+func (p *platform) start(t *testing.T, more ...string) {
 	t.Helper()
-	program, err := built.Start(nil, "standalone", "--data-dir", p.data, "--domain", "localhost", "--http", p.http, "--ssh", p.ssh, "--api", p.api,
+	args := append([]string{"standalone", "--data-dir", p.data, "--domain", "localhost", "--http", p.http, "--ssh", p.ssh, "--api", p.api,
 		"--registry", p.registry, "--fleet", p.fleet, "--fleet-name", p.fleet, "--docker", filepath.Join(p.data, "none.sock"),
 		"--build-subnet", p.buildSubnet, "--buildkitd", built.Buildkitd,
-		"--boot-timeout", "20s", "--stop-timeout", "5s", "--drain-timeout", "5s", "--size", "Tiny=64M,0.5,0.05")
+		"--boot-timeout", "20s", "--stop-timeout", "5s", "--drain-timeout", "5s", "--size", "Tiny=64M,0.5,0.05"}, more...)
+	program, err := built.Start(nil, args...)
 	platformtest.Must(err)
 	p.Program = program
 	if err := p.UntilReady(2 * time.Minute); err != nil {

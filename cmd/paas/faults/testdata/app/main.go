@@ -13,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/coder/websocket"
 )
 
 // ask answers what a linked app does, each time by a new connection. The dot at the
@@ -46,6 +48,21 @@ func wait() {
 	}
 }
 
+// echo says on a WebSocket what it hears, until it is ended.
+func echo(w http.ResponseWriter, r *http.Request) {
+	c, err := websocket.Accept(w, r, nil)
+	if err != nil {
+		return // it has been answered
+	}
+	defer c.CloseNow()
+	for {
+		kind, text, err := c.Read(r.Context())
+		if err != nil || c.Write(r.Context(), kind, text) != nil {
+			return
+		}
+	}
+}
+
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "wait" {
 		wait()
@@ -62,6 +79,10 @@ func main() {
 		}
 		if name, ok := strings.CutPrefix(r.URL.Path, "/ask/"); ok {
 			ask(w, r, name)
+			return
+		}
+		if r.URL.Path == "/echo" {
+			echo(w, r)
 			return
 		}
 		fmt.Fprintf(w, "%s %s %s\n", version, os.Getenv("DYNO"), life)
