@@ -46,22 +46,28 @@ type RebalanceOrder struct {
 	DryRun bool
 }
 
-// Rebalance says which dynos are to move so that the load of the hosts is even,
-// and begins with a few of them unless others are under way. Said again and again
-// until there is nothing to do, it does all of it; who stops saying it stops it.
-func (s *Service) Rebalance(ctx context.Context, actor Actor, o RebalanceOrder) (Rebalanced, error) {
+// PlanRebalance says which dynos are to move so that the load of the hosts is
+// even, of one app or, when that is empty, of all. It changes nothing.
+func (s *Service) PlanRebalance(ctx context.Context, actor Actor, app string) (Rebalanced, error) {
 	if err := allowAdmin(actor, "move dynos between hosts"); err != nil {
 		return Rebalanced{}, err
 	}
 	only := ""
-	if o.App != "" {
-		app, err := s.app(ctx, actor, o.App, PermOperate)
+	if app != "" {
+		a, err := s.app(ctx, actor, app, PermOperate)
 		if err != nil {
 			return Rebalanced{}, err
 		}
-		only = app.ID
+		only = a.ID
 	}
-	out, err := s.findMoves(ctx, only)
+	return s.findMoves(ctx, only)
+}
+
+// Rebalance says which dynos are to move so that the load of the hosts is even,
+// and begins with a few of them unless others are under way. Said again and again
+// until there is nothing to do, it does all of it; who stops saying it stops it.
+func (s *Service) Rebalance(ctx context.Context, actor Actor, o RebalanceOrder) (Rebalanced, error) {
+	out, err := s.PlanRebalance(ctx, actor, o.App)
 	if err != nil || o.DryRun || out.Underway > 0 {
 		return out, err
 	}

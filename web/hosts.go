@@ -45,7 +45,8 @@ type hostApp struct {
 
 // hostsData is what the page of all hosts shows.
 type hostsData struct {
-	Hosts []hostView
+	Hosts []hostView // of this page
+	List  hostsView
 	Notes []hostView // that have one, the first few
 	Brief bool       // there are too many hosts to say of each what is on it
 	Slip  slip
@@ -75,13 +76,15 @@ func (s *Server) showHosts(v *visit, data hostsData) error {
 			return err
 		}
 	}
-	data.Brief = len(list) > hostsInFull
-	for _, h := range list {
-		data.Hosts = append(data.Hosts, viewHost(h))
+	all := make([]hostView, len(list))
+	for i, h := range list {
+		all[i] = viewHost(h)
 		if h.Note != "" && len(data.Notes) < hostNotes {
-			data.Notes = append(data.Notes, viewHost(h))
+			data.Notes = append(data.Notes, all[i])
 		}
 	}
+	data.Hosts, data.List = listHosts(all, v.query("q"), v.query("from"))
+	data.Brief = len(data.Hosts) > hostsInFull
 	return v.showStatus(data.Slip.status(), "hosts", "", "Hosts", data)
 }
 

@@ -18,6 +18,7 @@ type hostFake struct {
 	hosts  []server.HostRow
 	did    []string
 	refuse error
+	kept   string // of a host: milli-CPU and bytes
 
 	routers []server.RouterRow
 	servers []server.ServerEntry
@@ -51,6 +52,9 @@ func (f *hostFake) ChangeHost(ctx context.Context, actor server.Actor, name stri
 	h, err := f.Host(ctx, actor, name)
 	if err != nil {
 		return h, err
+	}
+	if c.KeptCPU != nil && c.KeptMemory != nil {
+		f.kept = fmt.Sprint(*c.KeptCPU, *c.KeptMemory)
 	}
 	words := []string{labelLine(c.Labels), strings.Join(c.Unset, " "), c.Deadline.String()}
 	for _, flag := range []*bool{c.Cordon, c.Drain} {

@@ -23,6 +23,7 @@ func (s *Server) routes() http.Handler {
 		s.accountRoutes(r)
 		s.paletteRoutes(r)
 		s.hostRoutes(r)
+		s.hostCareRoutes(r)
 		s.auditRoutes(r)
 		r.Route("/apps/{app}", func(r chi.Router) {
 			r.Use(s.withApp)

@@ -108,8 +108,8 @@ func TestOtherSitesReachNoRoute(t *testing.T) {
 // reads are the use cases that change nothing. A GET asks for no other.
 var reads = []string{
 	"AppErrors", "AppList", "AppSummary", "Apps", "Activity", "Allowed", "Audit", "Build", "Builds", "Authorizations", "Collaborators", "Config", "ConfigSheet", "CronHistory", "Crons",
-	"Deploy", "DeployOutput", "DeploySteps", "Deploys", "Diff", "Domains", "Drains", "Events", "File", "Files", "Follow", "Formation", "History", "Host", "Hosts", "Links", "Routers", "ServerList",
-	"Instance", "Instances", "Invitations", "Keys", "Logs", "Metrics", "Overview", "Passkeys", "PeekSignInLink", "Placement", "Release", "ReleaseOutput", "Releases", "Run", "Runs",
+	"Deploy", "DeployOutput", "DeploySteps", "Deploys", "Diff", "Domains", "Drains", "Drill", "Events", "File", "Files", "Follow", "Formation", "History", "Host", "Hosts", "Links", "Routers", "ServerList",
+	"Instance", "Instances", "Invitations", "Keys", "Logs", "Metrics", "Overview", "Passkeys", "PeekSignInLink", "Placement", "PlanDrill", "PlanRebalance", "Release", "ReleaseOutput", "Releases", "Run", "Runs",
 	"SearchAudit", "SessionActor", "Sizes", "Sparks", "Staged", "TypeConfig", "Volumes", "Watch", "WebSessions", "WhileAllowed", "Why",
 }
 

@@ -53,6 +53,7 @@ type Services interface {
 	HostNames
 	Volumes
 	Hosts
+	HostCare
 	Routers
 	Servers
 	Places

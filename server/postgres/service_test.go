@@ -118,7 +118,7 @@ func guards() map[string]guard {
 		needsAll: {"Keys", "AddKey", "RemoveKey", "Login", "Authorizations", "Authorization", "Authorize", "Revoke", "Rotate", "JoinAs", "CommandToken",
 			"CreateSignInLink", "WebSessions", "EndWebSession", "Passkeys", "AddPasskey", "RemovePasskey"},
 		needsAdmin: {"Accounts", "CreateAccount", "SetAdmin", "RemoveAccount", "AuditAll", "SearchAudit", "VerifyAudit", "MasterKey", "RotateMasterKey", "AddHost", "ChangeHost", "RemoveHost",
-			"PlanDrill", "Rebalance", "StartDrill", "Drill", "EndDrill", "AddRouter", "RemoveRouter", "ServerList"},
+			"PlanDrill", "PlanRebalance", "Rebalance", "StartDrill", "Drill", "EndDrill", "AddRouter", "RemoveRouter", "ServerList"},
 		needsWatch: {"Gauges"},
 	} {
 		for _, name := range names {

@@ -30,7 +30,7 @@ func TestDashboardPages(t *testing.T) {
 			b.inert()
 		})
 	})
-	for _, want := range []string{"/", "/hosts", "/hosts/:host", "/audit", "/account", "/apps/:app", "/apps/:app/deploys", "/apps/:app/deploys/:id", "/apps/:app/releases", "/apps/:app/logs", "/apps/:app/metrics",
+	for _, want := range []string{"/", "/hosts", "/hosts/:host", "/rebalance", "/audit", "/account", "/apps/:app", "/apps/:app/deploys", "/apps/:app/deploys/:id", "/apps/:app/releases", "/apps/:app/logs", "/apps/:app/metrics",
 		"/apps/:app/processes", "/apps/:app/config", "/apps/:app/domains", "/apps/:app/volumes", "/apps/:app/access", "/apps/:app/activity", "/apps/:app/builds", "/apps/:app/settings"} {
 		if list[want] == "" {
 			t.Errorf("no link leads to %s", want)

@@ -171,7 +171,7 @@ func TestDashboardRoutes(t *testing.T) {
 		if a := v.do(http.MethodGet, "/palette.json?app=guarded", nil); strings.Contains(a.body, "guarded") {
 			t.Errorf("the palette tells of another's app: %s", a.body)
 		}
-		for _, admins := range []string{"GET /audit", "POST /audit/verify", "POST /hosts", "POST /hosts/1/cordon", "POST /hosts/1/drain"} {
+		for _, admins := range []string{"GET /audit", "POST /audit/verify", "POST /hosts", "POST /hosts/1/cordon", "POST /hosts/1/drain", "POST /hosts/1/drill/end", "GET /rebalance", "POST /rebalance"} {
 			method, path, _ := strings.Cut(admins, " ")
 			if a := v.do(method, path, nil); a.status != http.StatusForbidden {
 				t.Errorf("%s: %d", admins, a.status)

@@ -170,6 +170,7 @@ func (g *gallery) pages(t *testing.T, s *scene) {
 		{"builds", app + "/builds", "", false},
 		{"settings", app + "/settings", "lamps", false},
 		{"hosts", "/hosts", "lamps", false},
+		{"rebalance", "/rebalance", "nothing to move", false},
 		{"audit", "/audit", "ann@lamps.example", false},
 		{"account", "/account", "ann@lamps.example", false},
 	} {
