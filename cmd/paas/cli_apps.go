@@ -115,7 +115,7 @@ func (s *session) createApp(name, remoteName string, asJSON bool) error {
 	if asJSON {
 		return s.json(a)
 	}
-	s.say("%s | %s", printable(a.WebURL), printable(a.GitURL))
+	s.say("%s | %s", printable(a.WebURL), printable(s.gitURL(a)))
 	return nil
 }
 
@@ -125,7 +125,8 @@ func (s *session) addRemote(name string, a api.App) {
 	if _, err := s.git(s.ctx, "rev-parse", "--git-dir"); err != nil {
 		return
 	}
-	by := "git remote add " + name + " " + a.GitURL
+	url := s.gitURL(a)
+	by := "git remote add " + name + " " + url
 	// git would run a helper program for some other kinds of URL.
 	if _, app, ok := parseRemote(a.GitURL); !ok || app != a.Name {
 		s.warn("The server sent a git URL that is none; no git remote was added.")
@@ -140,13 +141,13 @@ func (s *session) addRemote(name string, a api.App) {
 		if r.name != name {
 			continue
 		}
-		if r.url != a.GitURL {
+		if r.url != url {
 			s.warn("The git remote " + name + " points to " + r.url + " and was left as it is.")
-			s.warn("To deploy this app from here: git remote set-url " + name + " " + a.GitURL)
+			s.warn("To deploy this app from here: git remote set-url " + name + " " + url)
 		}
 		return
 	}
-	if _, err := s.git(s.ctx, "remote", "add", "--", name, a.GitURL); err != nil {
+	if _, err := s.git(s.ctx, "remote", "add", "--", name, url); err != nil {
 		s.warn("The git remote was not added. Add it with: " + by)
 		return
 	}
@@ -172,7 +173,7 @@ func (s *session) appInfo(asJSON, shell bool) error {
 	if len(sum.Domains) > 1 { // more than its own, which the web URL shows
 		rows = append(rows, [2]string{"Domains", customDomains(sum.Domains)})
 	}
-	rows = append(rows, [2]string{"Dynos", dynoCounts(sum.Formation)}, [2]string{"Git URL", a.GitURL}, [2]string{"Locked", yesNo(a.Locked)},
+	rows = append(rows, [2]string{"Dynos", dynoCounts(sum.Formation)}, [2]string{"Git URL", s.gitURL(a)}, [2]string{"Locked", yesNo(a.Locked)},
 		[2]string{"Maintenance", onOff(a.Maintenance)}, [2]string{"Owner", a.Owner.Email})
 	if len(sum.ProcessTypes) > 0 {
 		rows = append(rows, [2]string{"Process Types", strings.Join(sum.ProcessTypes, ", ")})
@@ -199,7 +200,7 @@ func (s *session) appInfo(asJSON, shell bool) error {
 // shellInfo is the app as key=value lines, named as Heroku's.
 func (s *session) shellInfo(sum api.AppSummary) {
 	a := sum.App
-	rows := map[string]string{"name": a.Name, "git_url": a.GitURL, "web_url": a.WebURL, "owner": a.Owner.Email, "region": a.Region.Name,
+	rows := map[string]string{"name": a.Name, "git_url": s.gitURL(a), "web_url": a.WebURL, "owner": a.Owner.Email, "region": a.Region.Name,
 		"stack": a.Stack.Name, "dynos": dynoCounts(sum.Formation), "maintenance": strconv.FormatBool(a.Maintenance), "locked": strconv.FormatBool(a.Locked)}
 	for name, n := range map[string]*int64{"repo_size": a.RepoSize, "slug_size": a.SlugSize} {
 		if n != nil {
@@ -313,7 +314,7 @@ func (s *session) dropRemotes(a api.App) {
 		return
 	}
 	for _, r := range remotes {
-		if r.url != a.GitURL {
+		if r.url != a.GitURL && r.url != s.gitURL(a) {
 			continue
 		}
 		if _, err := s.git(s.ctx, "remote", "remove", "--", r.name); err != nil {

@@ -73,7 +73,7 @@ func (s *session) setRemote(name string, a api.App) error {
 	if err != nil {
 		return err
 	}
-	how := []string{"remote", "add", "--", name, a.GitURL}
+	how := []string{"remote", "add", "--", name, s.gitURL(a)}
 	for _, r := range remotes {
 		if r.name == name {
 			how[1] = "set-url"
@@ -82,7 +82,7 @@ func (s *session) setRemote(name string, a api.App) error {
 	if _, err := s.git(s.ctx, how...); err != nil {
 		return fmt.Errorf("git remote %s %s: %w; nothing was changed", how[1], printable(strconv.Quote(name)), err)
 	}
-	s.say("set git remote %s to %s", printable(name), printable(a.GitURL))
+	s.say("set git remote %s to %s", printable(name), printable(s.gitURL(a)))
 	return nil
 }
 
@@ -94,7 +94,7 @@ func (s *session) clone(remote, dir string, a api.App) error {
 	if dir == "" {
 		dir = a.Name
 	}
-	cmd := exec.CommandContext(s.ctx, "git", "clone", "--origin="+remote, "--", a.GitURL, dir)
+	cmd := exec.CommandContext(s.ctx, "git", "clone", "--origin="+remote, "--", s.gitURL(a), dir)
 	cmd.Env, cmd.Stdin, cmd.Stdout, cmd.Stderr = s.environ, s.in, s.out, s.err
 	err := cmd.Run()
 	var exit *exec.ExitError

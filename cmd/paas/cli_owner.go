@@ -70,7 +70,7 @@ func (s *session) renameApp(name string, asJSON bool) error {
 	if asJSON {
 		return s.json(after)
 	}
-	s.say("%s | %s", printable(after.WebURL), printable(after.GitURL))
+	s.say("%s | %s", printable(after.WebURL), printable(s.gitURL(after)))
 	return nil
 }
 
@@ -84,15 +84,15 @@ func (s *session) moveRemotes(before, after api.App) {
 	// git would run a helper program for some other kinds of URL.
 	_, app, ok := parseRemote(after.GitURL)
 	for _, r := range remotes {
-		if r.url != before.GitURL {
+		if r.url != before.GitURL && r.url != s.gitURL(before) {
 			continue
 		}
 		if !ok || app != after.Name {
 			s.warn("The server sent a git URL that is none; the git remote " + r.name + " was left as it is.")
 			continue
 		}
-		if _, err := s.git(s.ctx, "remote", "set-url", "--", r.name, after.GitURL); err != nil {
-			s.warn("The git remote was not changed. Change it with: git remote set-url " + r.name + " " + after.GitURL)
+		if _, err := s.git(s.ctx, "remote", "set-url", "--", r.name, s.gitURL(after)); err != nil {
+			s.warn("The git remote was not changed. Change it with: git remote set-url " + r.name + " " + s.gitURL(after))
 			continue
 		}
 		fmt.Fprintf(s.err, "Git remote %s updated\n", printable(r.name))

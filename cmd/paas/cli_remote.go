@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"paas/server/api"
 )
 
 const (
@@ -96,6 +98,18 @@ func parseRemote(remote string) (h sshHost, app string, ok bool) {
 	}
 	app = strings.TrimSuffix(strings.TrimPrefix(app, "/"), ".git")
 	return h, app, h.valid() && nameOfApp.MatchString(app)
+}
+
+// gitURL is what git reaches an app by: at the address that the person has logged
+// in to. The server has a name of its own for itself, which need not lead there
+// from here, and commands find the login by the remote.
+func (s *session) gitURL(a api.App) string {
+	h, err := parseServer(s.server)
+	_, app, ok := parseRemote(a.GitURL)
+	if s.server == "" || strings.Contains(s.server, "://") || err != nil || !ok {
+		return a.GitURL
+	}
+	return "ssh://" + sshUser + "@" + h.String() + "/" + app + ".git"
 }
 
 // remote is a git remote of the present repository.

@@ -141,6 +141,7 @@ func setUp(e *testscript.Env, fake *httpdtest.Fake) error {
 	e.Setenv("XDG_CONFIG_HOME", filepath.Join(home, "xdg"))
 	e.Setenv("GIT_CONFIG_NOSYSTEM", "1")
 	e.Setenv("SSH", sshAddr)
+	e.Setenv("SSHBYNAME", strings.Replace(sshAddr, host, "localhost", 1))
 	e.Setenv("URL", "http://"+srv.Addr().String())
 	e.Setenv("TOKEN", httpdtest.Token)
 	e.Setenv("ADMIN", httpdtest.AdminToken)

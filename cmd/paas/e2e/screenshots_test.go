@@ -169,8 +169,8 @@ func (g *gallery) pages(t *testing.T, s *scene) {
 		{"activity", app + "/activity", "lamps", false},
 		{"builds", app + "/builds", "", false},
 		{"settings", app + "/settings", "lamps", false},
-		{"hosts", "/hosts", "lamps", false},
-		{"rebalance", "/rebalance", "nothing to move", false},
+		{"hosts", "/hosts", "lamps", true},
+		{"rebalance", "/rebalance", "evenly full", false},
 		{"audit", "/audit", "ann@lamps.example", false},
 		{"account", "/account", "ann@lamps.example", false},
 	} {
