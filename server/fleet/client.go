@@ -56,6 +56,7 @@ type Client struct {
 	beat    agent.Beat    // the newest
 	servers servers       // as they are kept on disk
 	list    []string      // of the servers, read from there
+	former  []string      // likewise, of those that were on the list before
 	back    chan struct{} // closed, and made anew, when it answers again
 	told    string        // about the connection, last
 	toldAt  time.Time

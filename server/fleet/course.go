@@ -21,16 +21,19 @@ import (
 type servers struct {
 	Leader string `json:"leader,omitempty"` // who led last, HOST:PORT
 	Sealed []byte `json:"servers,omitempty"`
+	// Former is the newest list that named a server which the one after did not. One
+	// that is started anew is on no list for that long, and may lead when it is back.
+	Former []byte `json:"former,omitempty"`
 }
 
 func serversFile(dir string) string { return filepath.Join(dir, "servers.json") }
 
-// readServers gives what is kept; a list that is not the control plane's is
-// none.
-func readServers(id Identity, dir string) (s servers, list []string, err error) {
+// readServers gives what is kept, and whom both lists name; a list that is not
+// the control plane's is none.
+func readServers(id Identity, dir string) (s servers, list, former []string, err error) {
 	text, err := os.ReadFile(serversFile(dir))
 	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil, nil
+		return s, nil, nil, nil
 	}
 	if err == nil {
 		err = json.Unmarshal(text, &s)
@@ -38,10 +41,13 @@ func readServers(id Identity, dir string) (s servers, list []string, err error) 
 	if err == nil && len(s.Sealed) > 0 {
 		list, err = unsealServers(id.SignKey, s.Sealed)
 	}
-	if err != nil {
-		return servers{}, nil, fmt.Errorf("read %s: %w", serversFile(dir), err)
+	if err == nil && len(s.Former) > 0 {
+		former, err = unsealServers(id.SignKey, s.Former)
 	}
-	return s, list, nil
+	if err != nil {
+		return servers{}, nil, nil, fmt.Errorf("read %s: %w", serversFile(dir), err)
+	}
+	return s, list, former, nil
 }
 
 func (s servers) write(dir string) error {
@@ -54,13 +60,13 @@ func (s servers) write(dir string) error {
 
 // recallServers begins with who led when this agent last ran.
 func (c *Client) recallServers() {
-	kept, list, err := readServers(c.id, c.cfg.Dir)
+	kept, list, former, err := readServers(c.id, c.cfg.Dir)
 	if err != nil {
 		c.log.Warn("the list of servers is not used; this host begins with the one it joined", "err", err)
 	}
-	c.servers, c.list = kept, list
+	c.servers, c.list, c.former = kept, list, former
 	to := kept.Leader
-	if to == "" || to != c.id.Server && !slices.Contains(list, to) {
+	if to == "" || to != c.id.Server && !slices.Contains(slices.Concat(list, former), to) {
 		to = c.id.Server
 	}
 	c.lines = c.newLines(to)
@@ -77,6 +83,9 @@ func (c *Client) toldServers(sealed []byte) {
 		return
 	}
 	c.mu.Lock()
+	if slices.ContainsFunc(c.list, func(to string) bool { return !slices.Contains(list, to) }) {
+		c.former, c.servers.Former = c.list, c.servers.Sealed
+	}
 	c.list, c.servers.Sealed = list, sealed
 	kept := c.servers
 	c.mu.Unlock()
@@ -100,8 +109,8 @@ func (c *Client) keepServers(s servers) {
 func (c *Client) candidates(hint string) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := make([]string, 0, len(c.list)+3)
-	for _, to := range append([]string{hint, c.lines.to, c.id.Server}, c.list...) {
+	out := make([]string, 0, len(c.list)+len(c.former)+3)
+	for _, to := range slices.Concat([]string{hint, c.lines.to, c.id.Server}, c.list, c.former) {
 		if to != "" && !slices.Contains(out, to) {
 			out = append(out, to)
 		}

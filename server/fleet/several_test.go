@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"sync"
@@ -151,6 +152,39 @@ func TestServersAreRemembered(t *testing.T) {
 	known.say(s[2].addr, s[0].addr, s[2].addr)
 	c, _ = s[0].client(dir)
 	await(t, c.Watch(t.Context(), ""), "3") // by what the first one says, without a sign of life
+}
+
+// A server that is started anew is on no list meanwhile. It is asked all the same
+// when it is the only one left.
+func TestServerThatLeftIsAskedAgain(t *testing.T) {
+	known := &several{}
+	s, _, dir, end := cluster(t, known)
+	c, stop := s[0].client(dir)
+	beating(t, c)
+	await(t, c.Watch(t.Context(), ""), "1")
+	of := func(name string) string {
+		text, _ := os.ReadFile(filepath.Join(dir, "servers.json")) // which is not there yet at first
+		var kept map[string]any
+		_ = json.Unmarshal(text, &kept)
+		list, _ := kept[name].(string)
+		return list
+	}
+	eventually(t, "all are known", func() bool { return of("servers") != "" })
+	all := of("servers")
+	known.say(s[0].addr, s[0].addr)
+	eventually(t, "the others have left", func() bool { return of("servers") != all })
+	if of("former") != all {
+		t.Errorf("the list before is %q, it was %q", of("former"), all)
+	}
+	end()
+	s[0].stop()
+	s[2].lead(2)
+	await(t, c.Watch(t.Context(), ""), "3")
+	// An agent that starts anew knows them, too.
+	stop()
+	c, _ = s[0].client(dir)
+	beating(t, c)
+	await(t, c.Watch(t.Context(), ""), "3")
 }
 
 // A machine joins at any server, and is a host of all.
