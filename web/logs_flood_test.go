@@ -226,7 +226,7 @@ func newChromium(t *testing.T) context.Context {
 	return ctx
 }
 
-const floodPatience = 30 * time.Second
+const floodPatience = 60 * time.Second
 
 func callIn[P, R any](t *testing.T, ctx context.Context, cmd cdp.Command[P, R], params P) R {
 	t.Helper()

@@ -6,8 +6,8 @@
 // test-faults runs, here or, with several servers, in cluster. What of it can be
 // had in a moment make test has as well, in the packages named behind it.
 //
-//	R1  a host dies, with all its dynos     TestHostDies (also in make test), TestHostReturns; scheduler.TestPlanAfterALoss
-//	R2  cut off from the control plane      TestPartition, TestRouterCutOff; server/fleet.TestControlPlaneAway server/fleet.TestRouterThatIsCutOff
+//	R1  a host dies, with all its dynos     TestHostDies (also in make test), TestHostReturns, TestHostWithVolumeDies; scheduler.TestPlanAfterALoss
+//	R2  cut off from the control plane      TestPartition, TestRouterCutOff, TestHostWithVolumeIsCutOff; server/fleet.TestControlPlaneAway server/fleet.TestRouterThatIsCutOff
 //	R3  cut off one way; a link comes, goes TestOneWayPartition, TestFlappingLink; server/postgres.TestFlappingHostWaits
 //	R4  half of the hosts vanish            TestHalfVanish; server.TestGuard server/postgres.TestLossAndGuard
 //	R5  an engine hangs                     TestEngineHangs; scheduler/agent/docker.TestEngineHangs scheduler/agent.TestBeatsThroughAPausedEngine

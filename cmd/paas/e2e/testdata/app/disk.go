@@ -37,9 +37,10 @@ func fill(path string) string {
 
 // holdAlone locks a file for as long as the process lives; it must not be locked.
 func holdAlone(path string) {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	// No os.File: the collector would close it, and the lock with it.
+	fd, err := syscall.Open(path, syscall.O_CREAT|syscall.O_RDWR, 0o600)
 	if err == nil {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err = syscall.Flock(fd, syscall.LOCK_EX|syscall.LOCK_NB)
 	}
 	if err != nil {
 		log.Fatalf("not alone: %v", err)
