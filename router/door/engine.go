@@ -30,6 +30,21 @@ type door struct {
 	mu    sync.Mutex
 	acked router.Ack
 	heard bool // the router has acknowledged something
+	over  bool // it is waited for the parts, and none is begun any more
+}
+
+// part runs f beside the others. When the door has ended meanwhile f is run at
+// once: its context is over, and it closes what it was given.
+func (o *door) part(f func()) {
+	o.mu.Lock()
+	over := o.over
+	if !over {
+		o.parts.Go(f)
+	}
+	o.mu.Unlock()
+	if over {
+		f()
+	}
 }
 
 // newDoor opens the name server of a network.
@@ -46,6 +61,9 @@ func (d *Doors) newDoor(ctx context.Context, n Network) (*door, error) {
 	one.parts.Go(func() { one.names.run(one.ctx) })
 	d.doors.Go(func() {
 		<-one.ctx.Done()
+		one.mu.Lock()
+		one.over = true
+		one.mu.Unlock()
 		one.parts.Wait()
 		close(one.done)
 		d.wake()
@@ -121,7 +139,7 @@ func (o *door) begin(ctx context.Context) error {
 		return err
 	}
 	o.routed = true
-	o.parts.Go(func() {
+	o.part(func() {
 		defer o.cancel() // without its router the door is opened anew
 		if err := r.Run(o.ctx); err != nil {
 			log.Error("the door to linked apps broke; it is opened again", "err", err)
@@ -133,7 +151,7 @@ func (o *door) begin(ctx context.Context) error {
 // Watch is router.Source.
 func (o *door) Watch(ctx context.Context, _ string) <-chan router.Table {
 	out := make(chan router.Table)
-	o.parts.Go(func() {
+	o.part(func() {
 		defer close(out)
 		for {
 			select {
