@@ -43,6 +43,9 @@ func TestQuietNeedsEveryRoutersAck(t *testing.T) {
 	}
 	tr.SetApp("a", routes("a", "new"))
 	v2 := <-one
+	for v2.Routes[0].Targets[0].ID != "new" { // the one that the second router's coming made
+		v2 = <-one
+	}
 	tr.Ack(router.Ack{Router: "one", Version: v2.Version})
 	if tr.Quiet("old") || tr.Serving("new") {
 		t.Fatal("quiet or serving before the second router acknowledged")

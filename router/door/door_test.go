@@ -80,6 +80,11 @@ func newScene(t *testing.T, snapshot string) *scene {
 	s.stop = sync.OnceFunc(func() { cancel(); run.Wait() })
 	t.Cleanup(s.stop)
 	doors.Networks([]Network{s.net})
+	for end := time.Now().Add(patience); len(doors.networks) > 0; time.Sleep(time.Millisecond) { // links before networks are served by no door
+		if time.Now().After(end) {
+			t.Fatal("nobody takes the networks")
+		}
+	}
 	return s
 }
 

@@ -52,7 +52,7 @@ func (h *hosts) announcements() []server.Join {
 	return append([]server.Join{}, h.announced...)
 }
 
-func eventually(t *testing.T, what string, so func() bool) {
+func eventually(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(60 * time.Second); !so(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -203,11 +204,25 @@ func someMachine() fleet.Machine {
 // join makes a directory that of a host.
 func (s *scene) join(name string) (dir string) {
 	s.t.Helper()
-	dir = filepath.Join(s.t.TempDir(), "agent")
+	dir = filepath.Join(s.leftBehind(), "agent")
 	s.hosts.invite("token-"+name, name)
 	if _, err := fleet.Join(s.t.Context(), s.joining(dir, name), someMachine()); err != nil {
 		s.t.Fatal(err)
 	}
+	return dir
+}
+
+// leftBehind is a temporary directory in which a stream that ends with the test
+// may still write when the test has ended.
+func (s *scene) leftBehind() string {
+	s.t.Helper()
+	dir, err := os.MkdirTemp("", "fleet")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() {
+		eventually(s.t, "the directory of a host is gone", func() bool { return os.RemoveAll(dir) == nil })
+	})
 	return dir
 }
 

@@ -134,7 +134,7 @@ func TestAgentKeepsOutput(t *testing.T) {
 func TestAgentOutlivesSilence(t *testing.T) {
 	p := newProxy(t)
 	cfg := config()
-	cfg.Socket, cfg.CallTimeout, cfg.StartTimeout = p.address, 500*time.Millisecond, 5*time.Second
+	cfg.Socket, cfg.CallTimeout, cfg.StartTimeout = p.address, 2*time.Second, 10*time.Second
 	r, s := onEngine(t, cfg)
 	a, b := assign(t, 13, "web"), assign(t, 13, "web")
 	s.Control.Set(a)

@@ -153,10 +153,7 @@ func TestAttachedConfig(t *testing.T) {
 
 // The engine's reasons reach whoever asked, and its silence ends.
 func TestAttachFaults(t *testing.T) {
-	p := newProxy(t)
-	cfg := config()
-	cfg.Socket, cfg.CallTimeout, cfg.StartTimeout = p.address, time.Second, time.Second
-	r := newRuntime(t, cfg)
+	r := newRuntime(t, config())
 	plain := assign(t, 20, "silent")
 	up(t, r, plain)
 	o := agent.IO{Out: io.Discard, Err: io.Discard}
@@ -178,6 +175,13 @@ func TestAttachFaults(t *testing.T) {
 	a := assign(t, 20, "silent")
 	a.OneOff, a.Attach = true, true
 	up(t, r, a)
+	p := newProxy(t)
+	cfg := config()
+	cfg.Socket, cfg.CallTimeout, cfg.StartTimeout = p.address, 2*time.Second, 2*time.Second
+	r = newRuntime(t, cfg)
+	if _, err := r.Ping(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
 	p.hang()
 	for what, call := range map[string]func() error{
 		"attach": func() error { return r.Attach(deadline(t), a.ID, o, nil) },

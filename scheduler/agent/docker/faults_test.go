@@ -182,7 +182,7 @@ func TestEngineHangs(t *testing.T) {
 	p := newProxy(t)
 	cfg := config()
 	cfg.Socket = p.address
-	cfg.CallTimeout, cfg.StartTimeout = 200*time.Millisecond, 300*time.Millisecond
+	cfg.CallTimeout, cfg.StartTimeout = time.Second, time.Second
 	r := newRuntime(t, cfg)
 	if _, err := r.Ping(deadline(t)); err != nil {
 		t.Fatal(err)
