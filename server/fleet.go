@@ -192,6 +192,11 @@ func (f *Fleet) HostByKey(ctx context.Context, keyHash []byte) (hostID string, e
 	return f.store.HostByKey(ctx, keyHash)
 }
 
+// HostExists gives ErrNotFound for a host that was removed.
+func (f *Fleet) HostExists(ctx context.Context, hostID string) error {
+	return f.store.HostExists(ctx, hostID)
+}
+
 // RenewKey replaces the key of a host's agent. Said again it changes nothing.
 func (f *Fleet) RenewKey(ctx context.Context, hostID string, from, to []byte) error {
 	if len(to) != sha256.Size {

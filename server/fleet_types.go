@@ -83,6 +83,8 @@ type FleetStore interface {
 	// AnnounceHost notes what an agent says of its machine when it starts.
 	AnnounceHost(ctx context.Context, id string, j Join) error
 	HostByKey(ctx context.Context, keyHash []byte) (id string, err error)
+	// HostExists gives ErrNotFound for one that was removed.
+	HostExists(ctx context.Context, id string) error
 	RenewHostKey(ctx context.Context, id string, from, to []byte) error
 	// Pulse writes beats and says who is silent, all by the database's clock.
 	Pulse(ctx context.Context, beats []HostBeat, lease time.Duration) (Pulse, error)

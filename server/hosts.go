@@ -248,6 +248,27 @@ func (h HostRow) diskNote() string {
 	return fmt.Sprintf("its disk is nearly full: %.1f GB of %.1f GB are free, %s", float64(h.DiskFree)/gb, float64(h.DiskTotal)/gb, consequence)
 }
 
+// stayNote says which dynos keep a drain from its end.
+func (h HostRow) stayNote() string {
+	if h.State != HostDraining {
+		return ""
+	}
+	var stay []HostDyno
+	for _, d := range h.Dynos {
+		if d.Volume != "" {
+			stay = append(stay, d)
+		}
+	}
+	switch n := len(stay); n {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf("%s.%d of %s stays, for its data is here, on the volume %s", stay[0].Type, stay[0].Ordinal, stay[0].App, stay[0].Volume)
+	default:
+		return fmt.Sprintf("%d dynos stay, for their data is here, on volumes", n)
+	}
+}
+
 func (h HostRow) note(census Pulse, now time.Time) string {
 	switch {
 	case h.State == HostInvited:
@@ -259,7 +280,7 @@ func (h HostRow) note(census Pulse, now time.Time) string {
 	case h.State == HostLost:
 		return ""
 	case h.Local || !h.Silent(now):
-		return h.diskNote()
+		return strings.Join(slices.DeleteFunc([]string{h.stayNote(), h.diskNote()}, func(s string) bool { return s == "" }), "; ")
 	case census.doubtful():
 		return fmt.Sprintf("not heard of, and not declared lost: %d of %d hosts are silent at once, so the control plane or its network is suspected. If they are gone for good: paas hosts:remove %s --force", census.Silent, census.Remote, h.Name)
 	}

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -30,7 +32,8 @@ func agentJoinCommand() *cobra.Command {
 		Short: "make this machine a host of a control plane",
 		Long: `Make this machine a host. paas hosts:add NAME prints the command with its token,
 which is good once, and with the fingerprint by which the control plane is known.
-To run it twice does no harm.`,
+To run it twice does no harm. With - for the token it is read from standard input:
+other users of the machine see what stands on a command line.`,
 		Args:         takes(2, 2),
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -41,7 +44,11 @@ To run it twice does no harm.`,
 			if err != nil {
 				return err
 			}
-			j := fleet.Joining{Dir: s.dataDir, Server: args[0], Token: args[1], CA: fingerprint, Found: s.addr == ""}
+			token, err := joinToken(cmd, args[1])
+			if err != nil {
+				return err
+			}
+			j := fleet.Joining{Dir: s.dataDir, Server: args[0], Token: token, CA: fingerprint, Found: s.addr == ""}
 			if j.Cluster, err = formerCluster(former); err != nil {
 				return err
 			}
@@ -76,6 +83,23 @@ func checkJoin(cmd *cobra.Command, addr, ca, printedBy string) (fingerprint stri
 		return "", usagef(cmd, "%s is no address: it is HOST:PORT of the control plane, as %s printed it", printable(addr), printedBy)
 	}
 	return ca, nil
+}
+
+// joinToken is the token of an invitation as it was given, "-" being the first
+// line of standard input.
+func joinToken(cmd *cobra.Command, given string) (string, error) {
+	if given != "-" {
+		return given, nil
+	}
+	const most = 1 << 10 // bytes
+	line, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), most)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("read the token from standard input: %w; nothing was changed", err)
+	}
+	if line = strings.TrimSpace(line); line == "" {
+		return "", usagef(cmd, "Standard input has no token. Nothing was changed.")
+	}
+	return line, nil
 }
 
 func (s *agentSettings) join(cmd *cobra.Command, j fleet.Joining) error {

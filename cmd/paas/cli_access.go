@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -97,7 +96,7 @@ func (s *session) addAccess(email string, permissions []string, asJSON bool) err
 		return s.json(c)
 	case i != nil:
 		fmt.Fprintf(s.err, "%s has no account here yet. Send them this command; it works once, until %s, and is not shown again:\n",
-			printable(email), i.ExpiresAt.Local().Format(time.DateTime))
+			printable(email), stamp(i.ExpiresAt))
 		s.say("paas join %s %s", printable(i.URL), printable(i.Code))
 	}
 	return nil
@@ -142,7 +141,7 @@ func (s *session) listInvitations(asJSON bool) error {
 	s.say("")
 	rows := make([][]string, len(list))
 	for n, i := range list {
-		rows[n] = []string{i.Email, strings.Join(i.Permissions, ", "), "by " + i.InvitedBy, "until " + i.ExpiresAt.Local().Format(time.DateTime), i.ID}
+		rows[n] = []string{i.Email, strings.Join(i.Permissions, ", "), "by " + i.InvitedBy, "until " + stamp(i.ExpiresAt), i.ID}
 	}
 	table(s.out, rows)
 	return nil

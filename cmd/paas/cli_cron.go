@@ -62,7 +62,7 @@ func (s *session) listCrons(asJSON bool) error {
 		case cron.Suspended:
 			next = "suspended"
 		case cron.NextAt != nil:
-			next = cron.NextAt.Local().Format("2006/01/02 15:04:05 -0700")
+			next = stamp(*cron.NextAt)
 		}
 		last := "-"
 		if cron.Last != nil {
@@ -90,7 +90,7 @@ func (s *session) suspendCron(id string, suspended bool) error {
 	return s.action(fmt.Sprintf("%s cron %s on %s", what, printable(id), appName(s.app)), func() (string, error) {
 		cron, err := s.api.SuspendCron(s.ctx, s.app, id, suspended)
 		if err == nil && cron.NextAt != nil {
-			return "next run " + cron.NextAt.Local().Format("2006/01/02 15:04:05 -0700"), nil
+			return "next run " + stamp(*cron.NextAt), nil
 		}
 		return "", err
 	})

@@ -43,6 +43,10 @@ func (s *session) listHosts(asJSON bool) error {
 	s.say("")
 	rows := [][]string{{"Host", "State", "Dynos", "CPU reserved", "Memory reserved", "Labels", "Heard of"}}
 	for _, h := range hosts {
+		if h.State == api.HostInvited {
+			rows = append(rows, []string{h.Name, hostWord(h), "-", "-", "-", labelText(h.Labels), heardOf(h)})
+			continue
+		}
 		free := forDynos(h)
 		rows = append(rows, []string{h.Name, hostWord(h), strconv.Itoa(len(h.Dynos) + h.Others), cpus(h.Reserved.MilliCPU) + " of " + cpus(free.MilliCPU),
 			size(h.Reserved.Memory) + " of " + size(free.Memory), labelText(h.Labels), heardOf(h)})
@@ -99,7 +103,7 @@ func heardAt(at *time.Time) string {
 	}
 	const now = 5 * time.Second // agents and routers speak up far more often
 	if age := time.Since(*at); age >= now {
-		return cmp.Or(ago(age), at.Local().Format(time.DateTime))
+		return cmp.Or(ago(age), stamp(*at))
 	}
 	return "just now"
 }
@@ -154,9 +158,9 @@ func hostState(h api.Host) string {
 	case h.State == api.HostLost && h.LostAt != nil:
 		return "lost since " + when(*h.LostAt, time.Now())
 	case h.State == api.HostSettling && h.SteadyAt != nil:
-		return "settling: takes new dynos from " + h.SteadyAt.Local().Format(time.TimeOnly) + " on"
+		return "settling: takes new dynos from " + stamp(*h.SteadyAt) + " on"
 	case h.State == api.HostDraining && h.DrainUntil != nil:
-		return "draining: what is left at " + h.DrainUntil.Local().Format(time.DateTime) + " is stopped"
+		return "draining: what is left at " + stamp(*h.DrainUntil) + " is stopped"
 	case h.State == api.HostDraining:
 		return "draining: waits until everything has moved"
 	}

@@ -61,7 +61,7 @@ func (s *session) drainHost(host string, deadline time.Duration) error {
 	}
 	s.tellStaying(h, staying)
 	if h.DrainUntil != nil {
-		s.warn("What is left at " + h.DrainUntil.Local().Format(time.DateTime) + " is stopped.")
+		s.warn("What is left at " + stamp(*h.DrainUntil) + " is stopped.")
 	}
 	s.warn("To take it back: paas hosts:uncordon " + h.Name)
 	return nil

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +58,7 @@ func (s *session) addHost(name string, labels []string, asJSON bool) error {
 	if asJSON {
 		return s.json(i)
 	}
-	fmt.Fprintf(s.err, "Run this on the new machine, as root. It works once, until %s, and is not shown again:\n", i.ExpiresAt.Local().Format(time.DateTime))
+	fmt.Fprintf(s.err, "Run this on the new machine, as root. It works once, until %s, and is not shown again:\n", stamp(i.ExpiresAt))
 	s.say("%s", printable(i.Command))
 	fmt.Fprintf(s.err, "Then start the agent there with: paas agent – and see it here with: paas hosts:info %s\n", printable(i.Host))
 	if i.Replaces {

@@ -142,7 +142,7 @@ func (c *cli) askSSH(ctx context.Context, h sshHost, identity string, options []
 		return api.Login{}, errors.New("ssh is not installed: install the OpenSSH client and try again")
 	case errors.As(err, &exit):
 		return api.Login{}, tell(fmt.Sprintf("ssh could not log in to %s (exit status %d).", h, exit.ExitCode()),
-			"Above is what ssh said of it. If that is \"Permission denied\", the server does not know your key: its operator adds you with: paas accounts:create EMAIL --key FILE")
+			"Above is what ssh said of it. If that is \"Host key verification failed\", this machine does not know the server's key yet, or knows another: ask its operator which is right. If it is \"Permission denied\", the server does not know your key: its operator adds you with: paas accounts:create EMAIL --key FILE")
 	case err != nil:
 		return api.Login{}, fmt.Errorf("run ssh: %w", err)
 	}

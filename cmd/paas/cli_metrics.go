@@ -84,7 +84,7 @@ func (s *session) metricsReleases(m api.Metrics) {
 	rows := [][]string{{"Release", "Requests", "Live since"}}
 	live := map[string]string{}
 	for _, d := range m.Deploys {
-		live["v"+strconv.Itoa(d.Version)] = d.At.Local().Format("2006/01/02 15:04:05 -0700") + " by " + d.User + ": " + d.Description
+		live["v"+strconv.Itoa(d.Version)] = stamp(d.At) + " by " + d.User + ": " + d.Description
 	}
 	names := map[string]bool{}
 	for name := range m.Total.Releases {

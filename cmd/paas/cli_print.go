@@ -116,9 +116,12 @@ func table(w io.Writer, rows [][]string) {
 	}
 }
 
+// stamp is "2026/05/01 12:00:00 +0000", in the local zone, as Heroku's command has it.
+func stamp(t time.Time) string { return t.Local().Format("2006/01/02 15:04:05 -0700") }
+
 // when is a time with its age: "2026/05/01 12:00:00 +0000 (~ 5m ago)".
 func when(t, now time.Time) string {
-	s := t.Local().Format("2006/01/02 15:04:05 -0700")
+	s := stamp(t)
 	if a := ago(now.Sub(t)); a != "" {
 		s += " (" + a + ")"
 	}

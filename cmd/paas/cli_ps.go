@@ -83,16 +83,16 @@ func (s *session) oneOffs(dynos []api.Dyno) {
 func (s *session) dynoGroup(dynos []api.Dyno) {
 	// All of a type share a command but in the middle of a rollout: the newest
 	// release's is the one to stay.
-	newest, staying := dynos[0], 0
+	newest, staying := dynos[0], map[string]bool{} // by name, which who takes over shares
 	for _, d := range dynos {
 		if d.State != "stopping" {
-			staying++
+			staying[d.Name] = true
 		}
 		if d.Release.Version > newest.Release.Version {
 			newest = d
 		}
 	}
-	s.header("%s (%s): %s (%d)", printable(newest.Type), printable(newest.Size), printable(newest.Command), staying)
+	s.header("%s (%s): %s (%d)", printable(newest.Type), printable(newest.Size), printable(newest.Command), len(staying))
 	s.say("")
 	for _, d := range dynos {
 		s.dynoLine(d, "", "")

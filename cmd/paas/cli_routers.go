@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -121,7 +120,7 @@ func (s *session) addRouter(name string, asJSON bool) error {
 	if asJSON {
 		return s.json(i)
 	}
-	fmt.Fprintf(s.err, "Run this on the router's machine. It works once, until %s, and is not shown again:\n", i.ExpiresAt.Local().Format(time.DateTime))
+	fmt.Fprintf(s.err, "Run this on the router's machine. It works once, until %s, and is not shown again:\n", stamp(i.ExpiresAt))
 	s.say("%s", printable(i.Command))
 	fmt.Fprintf(s.err, "Then start the router there with: paas router --http :80 – and see it here with: paas routers:info %s\n", printable(i.Router))
 	return nil

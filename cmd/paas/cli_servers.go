@@ -1,8 +1,6 @@
 package main
 
 import (
-	"time"
-
 	"github.com/spf13/cobra"
 )
 
@@ -26,7 +24,7 @@ func (s *session) listServers(asJSON bool) error {
 	s.say("")
 	rows := [][]string{{"Server", "State", "Address", "Since", "Heard of"}}
 	for _, e := range servers {
-		rows = append(rows, []string{e.Name, e.State, e.Address, e.StartedAt.Local().Format(time.DateTime), heardAt(&e.SeenAt)})
+		rows = append(rows, []string{e.Name, e.State, e.Address, stamp(e.StartedAt), heardAt(&e.SeenAt)})
 	}
 	table(s.out, rows)
 	return nil

@@ -150,7 +150,7 @@ func (s *session) printVolume(v api.Volume) {
 	s.say("")
 	fields(s.out, [][2]string{
 		{"App", s.app}, {"Data on", volumeAt(v)}, {"Used", volumeUsed(v)}, {"Asked for", volumeSize(v)},
-		{"Attached", volumeMount(v)}, {"Created", v.CreatedAt.Local().Format("2006/01/02 15:04:05 -0700")}, {"Id", v.ID},
+		{"Attached", volumeMount(v)}, {"Created", stamp(v.CreatedAt)}, {"Id", v.ID},
 	})
 }
 

@@ -20,7 +20,8 @@ func routerJoinCommand() *cobra.Command {
 		Short: "make this machine a router of a control plane",
 		Long: `Make this machine a router. paas routers:add NAME prints the command with its
 token, which is good once, and with the fingerprint by which the control plane
-is known. To run it twice does no harm.`,
+is known. To run it twice does no harm. With - for the token it is read from
+standard input: other users of the machine see what stands on a command line.`,
 		Args:         takes(2, 2),
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -28,7 +29,11 @@ is known. To run it twice does no harm.`,
 			if err != nil {
 				return err
 			}
-			return joinRouter(cmd, fleet.Joining{Dir: dataDir, Server: args[0], Token: args[1], CA: fingerprint})
+			token, err := joinToken(cmd, args[1])
+			if err != nil {
+				return err
+			}
+			return joinRouter(cmd, fleet.Joining{Dir: dataDir, Server: args[0], Token: token, CA: fingerprint})
 		},
 	}
 	cmd.Flags().StringVar(&dataDir, "data-dir", routerDataDir, "directory that holds who this router is")

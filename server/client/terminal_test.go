@@ -192,7 +192,7 @@ type writerFunc func([]byte) (int, error)
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func quickPings(c *httpd.Config) {
-	c.TerminalPing, c.TerminalGone = 20*time.Millisecond, 400*time.Millisecond
+	c.TerminalPing, c.TerminalGone = 20*time.Millisecond, 2*time.Second
 }
 
 // A process that does not read and a client that does not write are no reason
@@ -209,7 +209,7 @@ func TestTerminalHeldUp(t *testing.T) {
 		return agent.SessionEnd{Err: err}, nil
 	}, quickPings)
 	c := h.client(t, h.url)
-	time.AfterFunc(1500*time.Millisecond, func() { close(goOn) }) // longer than the silence that is allowed
+	time.AfterFunc(5*time.Second, func() { close(goOn) }) // longer than the silence that is allowed
 	var got int
 	var stderr bytes.Buffer
 	pager := writerFunc(func(p []byte) (int, error) { <-goOn; got += len(p); return len(p), nil })
@@ -228,7 +228,7 @@ func TestTerminalVanishedClient(t *testing.T) {
 			fmt.Fprint(s.Out, "x")
 			select {
 			case <-ctx.Done():
-			case <-time.After(1500 * time.Millisecond):
+			case <-time.After(5 * time.Second):
 			}
 			ended <- ctx.Err()
 			return agent.SessionEnd{}, ctx.Err()

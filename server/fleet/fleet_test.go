@@ -46,6 +46,14 @@ func (h *hosts) remove(host string) {
 	maps.DeleteFunc(h.keys, func(_, have string) bool { return have == host })
 }
 
+// rekey gives a host a key that no connection has shown.
+func (h *hosts) rekey(host string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.DeleteFunc(h.keys, func(_, have string) bool { return have == host })
+	h.keys["new of "+host] = host
+}
+
 func (h *hosts) fail(err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -79,6 +87,17 @@ func (h *hosts) HostByKey(_ context.Context, key []byte) (string, error) {
 		return host, nil
 	}
 	return "", server.Errorf(server.ErrNotFound, "There is no such host.")
+}
+
+func (h *hosts) HostExists(_ context.Context, host string) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, have := range h.keys {
+		if have == host || h.down != nil {
+			return h.down
+		}
+	}
+	return server.Errorf(server.ErrNotFound, "There is no such host.")
 }
 
 func (h *hosts) RenewKey(_ context.Context, host string, from, to []byte) error {

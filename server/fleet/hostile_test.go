@@ -2,11 +2,13 @@ package fleet_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"paas/scheduler/agent"
 	"paas/scheduler/agent/agenttest"
@@ -121,4 +123,33 @@ func TestHostMayNotBeSlowWithoutEnd(t *testing.T) {
 	for range 8 {
 		<-codes
 	}
+}
+
+// What people type into a session does not go to a machine that is no host any
+// more; one that has a new key meanwhile still is.
+func TestSessionEndsWithItsHost(t *testing.T) {
+	plane := agenttest.NewControl()
+	s := newScene(t, plane, fleet.Config{})
+	c, _ := s.client(s.join("a"))
+	far := c.Sessions(t.Context(), "")
+	ended := make(chan agent.SessionEnd, 1)
+	in, typing := io.Pipe()
+	defer typing.Close()
+	plane.Open(t.Context(), agent.Session{Instance: "1", Kind: agent.Exec, Gone: make(chan struct{}),
+		IO: agent.IO{In: in}, Ended: func(e agent.SessionEnd) { ended <- e }})
+	open := <-far
+	s.hosts.rekey("id-a")
+	s.hosts.fail(errors.New("the store is away"))
+	select {
+	case e := <-ended:
+		t.Fatalf("it ended though the host is one: %+v", e)
+	case <-time.After(6 * time.Second): // it was looked at meanwhile
+	}
+	s.hosts.fail(nil)
+	s.hosts.remove("id-a")
+	if e := <-ended; e.Err == nil || !strings.Contains(e.Err.Error(), "was removed") {
+		t.Errorf("%+v", e)
+	}
+	<-open.Gone // as for a client that has gone: an agent ends the process
+	open.Ended(agent.SessionEnd{})
 }

@@ -26,6 +26,8 @@ type Hosts interface {
 	Join(ctx context.Context, j server.Join) (hostID, name string, err error)
 	// HostByKey gives the host of a key; ErrNotFound when there is none any more.
 	HostByKey(ctx context.Context, keyHash []byte) (hostID string, err error)
+	// HostExists gives ErrNotFound for a host that was removed.
+	HostExists(ctx context.Context, hostID string) error
 	// RenewKey makes another key a host's; said again it changes nothing.
 	RenewKey(ctx context.Context, hostID string, from, to []byte) error
 	// Announce notes what an agent says of its machine when it starts.

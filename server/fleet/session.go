@@ -181,9 +181,45 @@ func (s *term) session(w http.ResponseWriter, r *http.Request, host string) {
 	l := newLink(p.Session, newStream(w))
 	end := agent.SessionEnd{Err: errCut}
 	if l.out.flush() == nil {
+		removed := s.cutIfRemoved(w, r, host)
 		end = l.serve(r.Body)
+		if removed() {
+			end = agent.SessionEnd{ExitCode: 1, Err: errors.New("the dyno's host was removed")}
+		}
 	}
 	p.Ended(end)
+}
+
+// cutIfRemoved ends the reading of a session whose host is none any more: what
+// people type there is nothing for that machine. The host is asked for by its id:
+// a session may outlive the key that it began with. The function that is given
+// ends the watch and says whether that has happened.
+func (s *term) cutIfRemoved(w http.ResponseWriter, r *http.Request, host string) (removed func() bool) {
+	over, found := make(chan struct{}), make(chan bool, 1)
+	go func() {
+		look := time.NewTicker(keepAlive)
+		defer look.Stop()
+		for {
+			select {
+			case <-over:
+				found <- false
+				return
+			case <-look.C:
+			}
+			ctx, cancel := context.WithTimeout(r.Context(), askLimit)
+			err := s.hosts.HostExists(ctx, host)
+			cancel()
+			if server.IsID(err, server.ErrNotFound) {
+				_ = http.NewResponseController(w).SetReadDeadline(time.Now()) // every session is on HTTP/2, which can
+				found <- true
+				return
+			}
+		}
+	}()
+	return func() bool {
+		close(over)
+		return <-found
+	}
 }
 
 // link is the control plane's end of a session.

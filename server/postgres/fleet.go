@@ -140,6 +140,12 @@ func (s *Store) HostByKey(ctx context.Context, keyHash []byte) (string, error) {
 	return one(ctx, s.pool, pgx.RowTo[string], "host", `select id::text from hosts where key_hash = $1`, keyHash)
 }
 
+// HostExists gives ErrNotFound for a host that was removed.
+func (s *Store) HostExists(ctx context.Context, id string) error {
+	_, err := one(ctx, s.pool, pgx.RowTo[string], "host", `select id::text from hosts where id = $1`, uuidOf(id))
+	return err
+}
+
 // RenewHostKey replaces the key; said again, it changes nothing.
 func (s *Store) RenewHostKey(ctx context.Context, id string, from, to []byte) error {
 	return s.inTx(ctx, func(tx pgx.Tx) error {

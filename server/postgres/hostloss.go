@@ -32,7 +32,7 @@ func loseRun(ctx context.Context, tx pgx.Tx, in server.Instance, reason string) 
 	if _, err := tx.Exec(ctx, `delete from instances where id = $1`, in.ID); err != nil {
 		return err
 	}
-	return event(ctx, tx, in.AppID, "", "paas", "instance.lost", fmt.Sprintf("%s.%d v%d: %s", in.Type, in.Ordinal, in.Release, reason))
+	return event(ctx, tx, in.AppID, "", "paas", "instance.lost", saidOf(in, reason))
 }
 
 // endDrains stops what is left on hosts whose drain has met its deadline, an app

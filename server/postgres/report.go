@@ -104,7 +104,7 @@ func (s *Store) reportOnce(ctx context.Context, hostID string, r agent.Status) (
 		}
 		if in.State != removed && (in.State != from || r.State == agent.Stopping) {
 			t = &server.Transition{Instance: in, From: from, To: in.State, Notes: r.Notes, At: r.At}
-			if err := event(ctx, tx, in.AppID, "", "paas", "instance."+in.State, fmt.Sprintf("%s.%d v%d %s", in.Type, in.Ordinal, in.Release, r.Reason)); err != nil {
+			if err := event(ctx, tx, in.AppID, "", "paas", "instance."+in.State, saidOf(in, r.Reason)); err != nil {
 				return err
 			}
 		}
@@ -129,6 +129,18 @@ type reportRun struct {
 	events    eventRows
 	apps      map[string]bool
 	hosts     map[string]bool // whose assignments change
+}
+
+// saidOf is the text of an event about an instance.
+func saidOf(in server.Instance, reason string) string {
+	text := fmt.Sprintf("%s.%d v%d", in.Type, in.Ordinal, in.Release)
+	if in.Host != "" {
+		text += " on " + in.Host
+	}
+	if reason != "" {
+		text += ": " + reason
+	}
+	return text
 }
 
 // onceReport is of a one-off, by its caller's place in the round.
@@ -173,7 +185,7 @@ func (rd *reportRun) take(round int, host string, r agent.Status) *server.Transi
 	}
 	now := *in
 	now.State, now.Reason, now.ExitCode = to, r.Reason, r.ExitCode
-	rd.events.add(in.AppID, "paas", "instance."+to, fmt.Sprintf("%s.%d v%d %s", in.Type, in.Ordinal, in.Release, r.Reason))
+	rd.events.add(in.AppID, "paas", "instance."+to, saidOf(*in, r.Reason))
 	return &server.Transition{Instance: now, From: from, To: to, Notes: r.Notes, At: r.At}
 }
 

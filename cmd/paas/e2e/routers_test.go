@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -28,7 +29,11 @@ type edge struct {
 func (p *platform) newEdge(t *testing.T, name string) *edge {
 	t.Helper()
 	e := &edge{p: p, name: name, http: platformtest.FreeAddr("127.0.0.1"), dir: filepath.Join(t.TempDir(), name)}
-	out, err := exec.Command(built.Paas, append(platformtest.JoinCommand(t, p.mustPaas(t, "routers:add", name)), "--data-dir", e.dir)...).CombinedOutput()
+	args := platformtest.JoinCommand(t, p.mustPaas(t, "routers:add", name))
+	token := slices.IndexFunc(args, func(a string) bool { return strings.HasPrefix(a, "paasrouter_") })
+	join := exec.Command(built.Paas, append(slices.Replace(slices.Clone(args), token, token+1, "-"), "--data-dir", e.dir)...)
+	join.Stdin = strings.NewReader(args[token] + "\n") // where no other user of the machine sees it
+	out, err := join.CombinedOutput()
 	if err != nil {
 		t.Fatalf("join: %v\n%s", err, out)
 	}
