@@ -209,7 +209,7 @@ func noteUnreached(rows []HostRow) {
 	joined := slices.ContainsFunc(rows, func(h HostRow) bool { return !h.Local && h.State != HostInvited })
 	for i := range rows {
 		if h := &rows[i]; joined && h.Local && h.Note == "" && (h.State == HostReady || len(h.Dynos)+h.Others > 0) {
-			h.Note = "its dynos are reached from this machine only, not by apps on other hosts that are linked with theirs nor by routers elsewhere. To change that: paas standalone --addr ADDRESS"
+			h.Note = "its dynos are reached from this machine only, not by apps on other hosts that are linked with theirs nor by routers elsewhere. To change that: paas standalone --addr ADDRESS, then paas ps:restart for what runs there"
 		}
 	}
 }

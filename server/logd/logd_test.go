@@ -171,8 +171,15 @@ func TestRotationKeepsTheNewestAndTheCursors(t *testing.T) {
 			t.Errorf("cursors %v, %v", s.Cursor("i-quiet"), s.Cursor("i-1"))
 		}
 		files, err := filepath.Glob(filepath.Join(dir, "app-1", "*.log"))
-		if err != nil || len(files) != 3 {
-			t.Errorf("%d segments, %v", len(files), err)
+		var size int64
+		for _, f := range files {
+			if fi, err := os.Stat(f); err == nil {
+				size += fi.Size()
+			}
+		}
+		// One that a clock has ended early is smaller, so that one more may fit.
+		if err != nil || len(files) < 3 || len(files) > 4 || size > cfg.MaxBytes {
+			t.Errorf("%d segments of %d bytes, %v", len(files), size, err)
 		}
 	}
 	check()
