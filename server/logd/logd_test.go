@@ -16,7 +16,8 @@ import (
 	"paas/server/logd"
 )
 
-var start = time.Date(2026, 11, 21, 7, 24, 55, 123456789, time.UTC)
+// start is lately: a segment of long ago is ended as soon as a store is opened.
+var start = time.Now().UTC().Add(-time.Hour).Truncate(time.Second).Add(123456789)
 
 // open makes a store that runs until the test ends, or until stop is called.
 func open(t testing.TB, cfg logd.Config) (s *logd.Store, stop func()) {
