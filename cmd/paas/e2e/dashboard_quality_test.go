@@ -249,6 +249,7 @@ func withoutScripts(t *testing.T, s *scene, list map[string]string) {
 // reloadUntilLive is how somebody without scripts follows a deploy.
 func (b *tab) reloadUntilLive() {
 	b.t.Helper()
+	b.waitFor(`!!document.querySelector("#deploy [role=status]")`) // what was clicked may not be all there yet
 	for deadline := time.Now().Add(2 * patience); b.eval(`document.querySelector("#deploy [role=status]").dataset.state`) != "live"; b.reload() {
 		if time.Now().After(deadline) {
 			b.t.Fatalf("not live\n%s", b.seen())

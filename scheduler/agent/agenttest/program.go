@@ -82,6 +82,9 @@ func Run(ctx context.Context, p Process) int {
 		_ = json.NewEncoder(p.Out).Encode(map[string]any{"args": p.Args, "env": p.Env})
 		return 0
 	case "eat":
+		// The engine begins to watch a container's memory after it has started it:
+		// who dies before that is not known to have died of it.
+		time.Sleep(time.Second)
 		return eat()
 	case "fork":
 		return p.fork(ctx)

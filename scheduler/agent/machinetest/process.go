@@ -116,7 +116,8 @@ func (m *Machine) Engine(t testing.TB, flags ...string) *Process {
 	// machine buries the dead.
 	_ = os.Remove(m.Path("docker.pid"))
 	_ = os.Remove(m.Path("exec", "containerd", "containerd.pid"))
-	p := m.Start(t, "dockerd", append([]string{"--data-root", m.Path("docker"), "--exec-root", m.Path("exec"), "--pidfile", m.Path("docker.pid"),
+	// What its containerd writes when it seems to hang goes with the machine.
+	p := m.Start(t, "env", append([]string{"TMPDIR=" + m.dir, "dockerd", "--data-root", m.Path("docker"), "--exec-root", m.Path("exec"), "--pidfile", m.Path("docker.pid"),
 		"--host", m.Socket(), "--cgroup-parent", m.cgroup(), "--log-level", "warn"}, flags...)...)
 	err := await(60*time.Second, p.Done, func() bool {
 		_, err := m.Docker("version")
