@@ -195,18 +195,19 @@ func (s *term) session(w http.ResponseWriter, r *http.Request, host string) {
 // a session may outlive the key that it began with. The function that is given
 // ends the watch and says whether that has happened.
 func (s *term) cutIfRemoved(w http.ResponseWriter, r *http.Request, host string) (removed func() bool) {
-	over, found := make(chan struct{}), make(chan bool, 1)
+	watch, stop := context.WithCancel(r.Context())
+	found := make(chan bool, 1)
 	go func() {
 		look := time.NewTicker(keepAlive)
 		defer look.Stop()
 		for {
 			select {
-			case <-over:
+			case <-watch.Done():
 				found <- false
 				return
 			case <-look.C:
 			}
-			ctx, cancel := context.WithTimeout(r.Context(), askLimit)
+			ctx, cancel := context.WithTimeout(watch, askLimit)
 			err := s.hosts.HostExists(ctx, host)
 			cancel()
 			if server.IsID(err, server.ErrNotFound) {
@@ -217,7 +218,7 @@ func (s *term) cutIfRemoved(w http.ResponseWriter, r *http.Request, host string)
 		}
 	}()
 	return func() bool {
-		close(over)
+		stop()
 		return <-found
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -68,6 +69,13 @@ func TestLossLeavesTheRouter(t *testing.T) {
 	for _, in := range list {
 		_, err := h.Report(h.ctx, in.HostID, 0, []agent.Status{{ID: in.ID, State: agent.Up, Addr: "10.91.1.2:1"}})
 		h.must(err)
+	}
+	said, err := h.svc.Activity(h.as(h.svc.Operator()), h.svc.Operator(), h.app.Name, server.ActivityQuery{Max: 20, Kinds: []string{"instance"}})
+	h.must(err)
+	for _, host := range []string{"a-host", "b-host"} { // events say where a dyno went
+		if !slices.ContainsFunc(said, func(a server.Activity) bool { return a.Kind == "instance.up" && strings.HasSuffix(a.Text, " on "+host) }) {
+			t.Errorf("no event about %s: %+v", host, said)
+		}
 	}
 	for table := range tables {
 		if len(h.targets(table)) == 2 {

@@ -24,10 +24,15 @@ func (rd *reportRun) read(ctx context.Context, s *Store, tx pgx.Tx, round []repo
 	if err != nil {
 		return err
 	}
+	names, err := rd.readHosts(ctx, tx, hosts)
+	if err != nil {
+		return err
+	}
 	for i := range list {
+		list[i].Host = names[list[i].HostID]
 		rd.instances[list[i].ID] = &list[i]
 	}
-	return rd.readAddrs(ctx, tx, hosts)
+	return nil
 }
 
 // reportedOn reads instances with what is known of their releases already.
@@ -54,15 +59,19 @@ func (s *Store) reportedOn(ctx context.Context, tx pgx.Tx, ids []string) ([]serv
 	return list, err
 }
 
-func (rd *reportRun) readAddrs(ctx context.Context, tx pgx.Tx, hosts []string) error {
-	rows, err := tx.Query(ctx, `select id::text, addr from hosts where id = any($1::uuid[])`, hosts)
+// readHosts notes the hosts' addresses and gives their names, which are empty
+// where there is one host only.
+func (rd *reportRun) readHosts(ctx context.Context, tx pgx.Tx, hosts []string) (names map[string]string, err error) {
+	rows, err := tx.Query(ctx, `select id::text, addr, case when exists (select 1 from hosts offset 1) then name else '' end
+		from hosts where id = any($1::uuid[])`, hosts)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	var id, addr string
-	_, err = pgx.ForEachRow(rows, []any{&id, &addr}, func() error {
-		rd.addrs[id] = addr
+	names = make(map[string]string, len(hosts))
+	var id, addr, name string
+	_, err = pgx.ForEachRow(rows, []any{&id, &addr, &name}, func() error {
+		rd.addrs[id], names[id] = addr, name
 		return nil
 	})
-	return err
+	return names, err
 }

@@ -13,8 +13,10 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -82,9 +84,13 @@ func Run(ctx context.Context, p Process) int {
 		_ = json.NewEncoder(p.Out).Encode(map[string]any{"args": p.Args, "env": p.Env})
 		return 0
 	case "eat":
-		// The engine begins to watch a container's memory after it has started it:
-		// who dies before that is not known to have died of it.
-		time.Sleep(time.Second)
+		// The engine watches a container's memory once it has started it: who dies
+		// before that is not known to have died of it. So it says that it is there,
+		// and is told to eat.
+		told := make(chan os.Signal, 1)
+		signal.Notify(told, syscall.SIGUSR1)
+		fmt.Fprintln(p.Out, "hungry")
+		<-told
 		return eat()
 	case "fork":
 		return p.fork(ctx)

@@ -78,6 +78,8 @@ func TestAgentSeesEnds(t *testing.T) {
 	silent.Probe.Deadline = time.Second
 	set := []agent.Assignment{eater, quitter, deaf, silent}
 	s.Control.Set(set...)
+	s.Control.Await(t, "a word of the eater", func() bool { return len(s.Control.Lines(eater.ID)) > 0 })
+	mayEat(t, eater)
 	if c := s.Control.AwaitState(t, eater.ID, agent.Crashed); !c.OOM || c.ExitCode != 137 ||
 		c.Reason != "killed: over its 64 MB memory limit (Error R14)" ||
 		!strings.HasPrefix(c.Notes, "Process running mem=64M(100.0%)\nError R14 (Memory quota exceeded)\nThe kernel killed the process") {

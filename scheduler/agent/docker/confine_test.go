@@ -135,9 +135,21 @@ func TestMemoryLimit(t *testing.T) {
 	if _, err := r.Start(deadline(t), a); err != nil {
 		t.Fatal(err)
 	}
+	hungry := make(chan struct{})
+	go r.Logs(deadline(t), a.ID, time.Time{}, func(time.Time, string) { close(hungry) }) //nolint:errcheck // ends with the container
+	<-hungry
+	mayEat(t, a)
 	c, err := r.Wait(deadline(t), a.ID)
 	if err != nil || !c.OOM || c.ExitCode != 137 {
 		t.Fatalf("%+v, %v", c, err)
+	}
+}
+
+// mayEat lets the tests' program eat memory until it dies of it.
+func mayEat(t *testing.T, a agent.Assignment) {
+	t.Helper()
+	if err := engine(t).ContainerKill(deadline(t), "paas-test-web.1-"+a.ID[len(a.ID)-8:], "SIGUSR1"); err != nil {
+		t.Fatal(err)
 	}
 }
 
