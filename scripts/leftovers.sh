@@ -25,7 +25,9 @@ processes() {
 }
 mounts() { awk '{print $2, $3}' /proc/mounts; }
 firewall() {
-	iptables -w 5 -S 2>/dev/null | grep PAAS- || true
+	for table in filter nat raw; do
+		iptables -w 5 -t "$table" -S 2>/dev/null | grep PAAS- || true
+	done
 	ip6tables -w 5 -S 2>/dev/null | grep PAAS- || true
 }
 cgroups() { find /sys/fs/cgroup -maxdepth 2 -name 'lab*' 2>/dev/null; }

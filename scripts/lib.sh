@@ -72,17 +72,18 @@ wait_gone() {
 # drop_firewall: removes the firewall rules of clusters that have no network on
 # this machine any more. paas itself does so at its next start.
 drop_firewall() {
-	for tables in iptables ip6tables; do
-		command -v "$tables" >/dev/null || continue
-		for tag in $("$tables" -w 5 -S 2>/dev/null | sed -n 's/^-N PAAS-\([a-z2-7]\{4\}\)-[A-Z]*$/\1/p' | sort -u); do
-			[ -z "$(find /sys/class/net -maxdepth 1 -name "paas$tag*")" ] || continue
-			"$tables" -w 5 -S | sed -n "s/^-A \(.* -j PAAS-$tag-[A-Z]*\)$/\1/p" | while read -r rule; do
-				# shellcheck disable=SC2086 # a rule is many words
-				"$tables" -w 5 -D $rule
-			done
-			for chain in IN FWD; do
-				"$tables" -w 5 -F "PAAS-$tag-$chain"
-				"$tables" -w 5 -X "PAAS-$tag-$chain"
+	for tool in iptables ip6tables; do
+		command -v "$tool" >/dev/null || continue
+		for table in filter nat raw; do
+			"$tool" -w 5 -t "$table" -S 2>/dev/null | sed -n 's/^-N \(PAAS-[a-z2-7]\{4\}-[A-Z]*\)$/\1/p' | while read -r chain; do
+				tag=${chain#PAAS-}
+				[ -z "$(find /sys/class/net -maxdepth 1 -name "paas${tag%-*}*")" ] || continue
+				"$tool" -w 5 -t "$table" -S | sed -n "s/^-A \(.* -j $chain\)$/\1/p" | while read -r rule; do
+					# shellcheck disable=SC2086 # a rule is many words
+					"$tool" -w 5 -t "$table" -D $rule
+				done
+				"$tool" -w 5 -t "$table" -F "$chain"
+				"$tool" -w 5 -t "$table" -X "$chain"
 			done
 		done
 	done

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"syscall"
 	"time"
+
+	"golang.org/x/net/dns/dnsmessage"
 )
 
 // reach says of each address whether it takes a connection: "open", "refused"
@@ -40,4 +43,52 @@ func (p Process) lookup(ctx context.Context) int {
 		return 1
 	}
 	return 0
+}
+
+// query asks a name server for one name after the other, all from one port.
+func (p Process) query(ctx context.Context) int {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "udp4", p.Args[1])
+	if err != nil {
+		fmt.Fprintln(p.Err, err)
+		return 1
+	}
+	defer conn.Close()
+	for i, name := range p.Args[2:] {
+		found, err := exchange(conn, uint16(i), name)
+		fmt.Fprintln(p.Out, name, found, err)
+	}
+	return 0
+}
+
+func exchange(conn net.Conn, id uint16, name string) (found []netip.Addr, err error) {
+	at, err := dnsmessage.NewName(name + ".")
+	if err != nil {
+		return nil, err
+	}
+	m := dnsmessage.Message{Header: dnsmessage.Header{ID: id, RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: at, Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET}}}
+	b, err := m.Pack()
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.SetDeadline(time.Now().Add(2 * time.Second)); err != nil {
+		return nil, err
+	}
+	if _, err := conn.Write(b); err != nil {
+		return nil, err
+	}
+	b = make([]byte, 1500)
+	n, err := conn.Read(b)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Unpack(b[:n]); err != nil {
+		return nil, err
+	}
+	for _, a := range m.Answers {
+		if body, ok := a.Body.(*dnsmessage.AResource); ok {
+			found = append(found, netip.AddrFrom4(body.A))
+		}
+	}
+	return found, nil
 }

@@ -28,6 +28,7 @@ import (
 //	spoil P        why a file cannot be written
 //	reach ADDR…    which TCP addresses let themselves be connected to, a line each
 //	lookup NAME    the address of a name
+//	query S NAME…  the addresses of names, asked of the name server at S from one port, a line each
 //
 // and those that need a container:
 //
@@ -39,7 +40,7 @@ func tools() map[string]func(Process, context.Context) int {
 	return map[string]func(Process, context.Context) int{
 		"cat": Process.cat, "sum": Process.sum, "head": Process.head, "both": Process.both, "size": Process.size, "shell": Process.shell,
 		"file": Process.file, "spoil": Process.spoil, "hold": Process.hold, "brood": Process.brood, "wrap": Process.wrap, "leave": Process.leave,
-		"note": Process.note, "fill": Process.fill, "reach": Process.reach, "lookup": Process.lookup,
+		"note": Process.note, "fill": Process.fill, "reach": Process.reach, "lookup": Process.lookup, "query": Process.query,
 	}
 }
 

@@ -64,7 +64,9 @@ func newFirewall(cluster string, allow []netip.Prefix, doors DoorPorts, log *slo
 	}
 	if doors.wanted() {
 		w.tables = append(w.tables, &table{tool: iptables{"iptables", "nat"}, there: v4.there, harm: "apps do not reach the apps they are linked with",
-			rules: func() chains { return newDoorRules(cluster, doors) }})
+			rules: func() chains { return newDoorRules(cluster, doors) }},
+			&table{tool: iptables{"iptables", "raw"}, there: v4.there, harm: "apps that ask for many names do not always find the apps they are linked with",
+				rules: func() chains { return newZoneRules(cluster) }})
 	}
 	return w
 }

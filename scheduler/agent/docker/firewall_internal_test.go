@@ -81,6 +81,9 @@ func TestDoorRules(t *testing.T) {
 			t.Errorf("lacks %q:\n%s", want, text)
 		}
 	}
+	if text := newZoneRules("one").restore(); !strings.Contains(text, "*raw\n:") || !strings.Contains(text, "--dport 53 -m string") || strings.Contains(text, "tcp") {
+		t.Error(text)
+	}
 	if w := newFirewall("one", nil, DoorPorts{}, slog.Default()); len(w.tables) != 2 {
 		t.Errorf("without doors there are %d tables", len(w.tables))
 	}
@@ -97,7 +100,7 @@ func TestFirewallWithoutTool(t *testing.T) {
 	for range 3 {
 		w.complain(w.apply(context.Background()))
 	}
-	if n := strings.Count(said.String(), "is not installed"); n < 1 || strings.Count(said.String(), "\n") != 2 {
+	if n := strings.Count(said.String(), "is not installed"); n < 1 || strings.Count(said.String(), "\n") != 3 {
 		t.Errorf("said %d times:\n%s", n, &said)
 	}
 	w.ensure(context.Background(), true) // no bridge of this cluster is here

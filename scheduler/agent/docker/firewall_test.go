@@ -34,7 +34,7 @@ type outpost struct {
 	done  func()
 }
 
-func newOutpost(t *testing.T, lab *machinetest.Lab, name string, allow ...netip.Prefix) *outpost {
+func newOutpost(t *testing.T, lab *machinetest.Lab, name string, cfg docker.Config) *outpost {
 	t.Helper()
 	door := serveOn(t, net.JoinHostPort(lab.Gateway, "0"), registryDoor)
 	o := &outpost{Machine: lab.Machine(t, name), image: strings.Replace(imageProg, registryHost, door, 1)}
@@ -44,8 +44,9 @@ func newOutpost(t *testing.T, lab *machinetest.Lab, name string, allow ...netip.
 	}
 	o.Run(t, "mount", "--bind", resolv, "/etc/resolv.conf")
 	o.Engine(t, "--insecure-registry", door)
-	o.cfg = docker.Config{Socket: o.Socket(), Cluster: "outpost", Publish: netip.MustParseAddr(o.Addr), EgressAllow: allow,
-		RegistryAuth: map[string]docker.Credentials{door: {User: user, Password: secret}}}
+	cfg.Socket, cfg.Cluster, cfg.Publish = o.Socket(), "outpost", netip.MustParseAddr(o.Addr)
+	cfg.RegistryAuth = map[string]docker.Credentials{door: {User: user, Password: secret}}
+	o.cfg = cfg
 	o.rt = newRuntime(t, o.cfg)
 	o.open(t)
 	return o
@@ -146,49 +147,56 @@ func serveOn(t *testing.T, addr string, h http.Handler) string {
 	return l.Addr().String()
 }
 
-// answerNames is a name server that knows every name.
-func answerNames(t *testing.T, addr string) {
+// The addresses that every name has at the lab's name server, and at a machine's
+// door.
+var outside, atTheDoor = netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr("198.51.100.8")
+
+// serveNames is the lab's name server.
+func serveNames(t *testing.T, addr string) {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", net.JoinHostPort(addr, "53"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	go func() {
-		buf := make([]byte, 1500)
-		for {
-			n, from, err := conn.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			var m dnsmessage.Message
-			if m.Unpack(buf[:n]) != nil || len(m.Questions) == 0 {
-				continue
-			}
-			m.Response, m.Additionals = true, nil
-			if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
-				m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: 1},
-					Body: &dnsmessage.AResource{A: [4]byte{198, 51, 100, 7}}}}
-			}
-			if out, err := m.Pack(); err == nil {
-				_, _ = conn.WriteTo(out, from)
-			}
+	go answerNames(conn, outside)
+}
+
+// answerNames knows every name, at one address, until conn is closed.
+func answerNames(conn net.PacketConn, at netip.Addr) {
+	buf := make([]byte, 1500)
+	for {
+		n, from, err := conn.ReadFrom(buf)
+		if err != nil {
+			return
 		}
-	}()
+		var m dnsmessage.Message
+		if m.Unpack(buf[:n]) != nil || len(m.Questions) == 0 {
+			continue
+		}
+		m.Response, m.Additionals = true, nil
+		if q := m.Questions[0]; q.Type == dnsmessage.TypeA {
+			m.Answers = []dnsmessage.Resource{{Header: dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: 1}, Body: &dnsmessage.AResource{A: at.As4()}}}
+		}
+		if out, err := m.Pack(); err == nil {
+			_, _ = conn.WriteTo(out, from)
+		}
+	}
 }
 
 // What is published is reached by others; what the container may reach is the
 // internet, its own app, and nothing else.
 func TestFirewall(t *testing.T) {
 	lab := machinetest.New(t)
-	answerNames(t, lab.Gateway)
+	serveNames(t, lab.Gateway)
 	everywhere := serveOn(t, "0.0.0.0:0", http.NotFoundHandler())
 	_, port, err := net.SplitHostPort(everywhere)
 	if err != nil {
 		t.Fatal(err)
 	}
 	metadata, database, carrier := lab.Address(t, "169.254.77.77"), lab.Address(t, "192.168.177.7"), lab.Address(t, "100.64.77.7")
-	o := newOutpost(t, lab, "alpha", netip.MustParsePrefix("192.168.177.0/28"), netip.MustParsePrefix("10.251.0.0/16")) // the host is in the second too
+	o := newOutpost(t, lab, "alpha", docker.Config{EgressAllow: []netip.Prefix{
+		netip.MustParsePrefix("192.168.177.0/28"), netip.MustParsePrefix("10.251.0.0/16")}}) // the host is in the second too
 	a, sibling, other := o.start(t, 1), o.start(t, 1), o.start(t, 2)
 
 	at := func(host, port string) string { return net.JoinHostPort(host, port) }
@@ -251,6 +259,27 @@ func TestFirewall(t *testing.T) {
 	for _, tool := range []string{"iptables", "ip6tables"} {
 		if rules := o.Run(t, tool, "-S"); strings.Contains(rules, "PAAS-") {
 			t.Errorf("left of %s:\n%s", tool, rules)
+		}
+	}
+}
+
+// A question for a linked app goes to the door also when the port that asks it has
+// asked for another name a moment ago.
+func TestDoorAfterAnotherName(t *testing.T) {
+	lab := machinetest.New(t)
+	serveNames(t, lab.Gateway)
+	o := newOutpost(t, lab, "alpha", docker.Config{Doors: docker.DoorPorts{HTTP: 32080, Names: 32053}})
+	c := o.start(t, 1)
+	said := o.ask(t, c, "query", net.JoinHostPort(lab.Gateway, "53"), "who.example.com", "shop.internal", "internal.example.com", "shop.internal")
+	want := fmt.Sprintf("who.example.com [%[1]s] <nil>\nshop.internal [%[2]s] <nil>\ninternal.example.com [%[1]s] <nil>\nshop.internal [%[2]s] <nil>", outside, atTheDoor)
+	if said != want {
+		t.Errorf("%s\n%s\n%s", said, o.Run(t, "iptables", "-t", "nat", "-S"), o.Run(t, "iptables", "-t", "raw", "-S"))
+	}
+	o.tell(t, "-"+c.Instance)
+	o.done()
+	for _, table := range []string{"nat", "raw"} {
+		if rules := o.Run(t, "iptables", "-t", table, "-S"); strings.Contains(rules, "PAAS-") {
+			t.Errorf("left of %s:\n%s", table, rules)
 		}
 	}
 }

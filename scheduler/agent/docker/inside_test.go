@@ -34,6 +34,11 @@ func inside() int {
 	l, err := net.Listen("tcp", ":"+hostPort)
 	check(err)
 	go func() { _ = http.Serve(l, http.NotFoundHandler()) }()
+	if at := cfg.Doors.Names; at != 0 {
+		names, err := net.ListenPacket("udp4", fmt.Sprintf(":%d", at))
+		check(err)
+		go answerNames(names, atTheDoor)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	listed := make(chan struct{})
 	go func() {
