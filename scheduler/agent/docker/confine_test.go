@@ -52,7 +52,7 @@ func TestConfinement(t *testing.T) {
 					t.Errorf("%s is %s, not %s", k, s.Status[k], want)
 				}
 			}
-			if s.Hostname != "web.1" || s.Init != "docker-init" || s.Interfaces != 2 {
+			if s.Hostname != "web-1" || s.Init != "docker-init" || s.Interfaces != 2 {
 				t.Errorf("hostname %q, process 1 %q, %d interfaces", s.Hostname, s.Init, s.Interfaces)
 			}
 			// Not the soft limit: a Go program raises it at its start.

@@ -65,7 +65,9 @@ func newSpec(cluster string, a agent.Assignment) (*spec, error) {
 
 func config(cluster string, a agent.Assignment, env []string) *container.Config {
 	c := &container.Config{
-		Hostname:   a.Name,
+		// Resolvers take what follows a dot for the domain to look names up in, and
+		// would ask the world for "shop.internal.1" when there is no "shop.internal".
+		Hostname:   strings.ReplaceAll(a.Name, ".", "-"),
 		Env:        env,
 		Image:      a.Image,
 		StopSignal: "SIGTERM", // also when the image asks for another one
