@@ -190,11 +190,16 @@ func told(err error) bool {
 
 // watch asks a silent client whether it lives, and cuts off one that does not
 // say so. Everything that arrives is a sign of life: on a slow line a pong
-// would wait behind what was sent before the ping.
+// would wait behind what was sent before the ping. A ping has no limit of its
+// own: the library cuts the connection at the end of a write's context, also
+// of one that was only held up.
 func (t *terminal) watch(gone <-chan struct{}) {
 	ping, limit := t.cfg.Ping, t.cfg.Gone
 	tick := time.NewTicker(ping)
 	defer tick.Stop()
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	asked := make(chan struct{}, 1) // full while a ping waits for its answer
 	for {
 		select {
 		case <-gone:
@@ -205,9 +210,14 @@ func (t *terminal) watch(gone <-chan struct{}) {
 		case silence > limit:
 			_ = t.conn.CloseNow() // then Serve ends
 		case silence >= ping*9/10:
-			ctx, done := context.WithTimeout(context.Background(), ping/3)
-			_ = t.conn.Ping(ctx) // its answer counts, whenever it comes
-			done()
+			select {
+			case asked <- struct{}{}:
+				asking.Go(func() { // ends with the answer or the connection
+					_ = t.conn.Ping(context.Background())
+					<-asked
+				})
+			default:
+			}
 		}
 	}
 }
