@@ -33,7 +33,7 @@ func RunAgent(ctx context.Context, a AgentConfig) Report {
 	results := a.Joined.checks(ctx, cfg)
 	results = append(results, checkEngine(engine), checkCgroup(engine), checkRunc(engine), checkContainerd(engine), checkKernel(readKernel()),
 		checkOverlay(engine, readFilesystems()), checkFirewall(askVersion(ctx, cfg, "iptables", "-w", "5", "-S", "INPUT")),
-		ofAgent(checkDataDir(data)), checkRoom(engine), checkMemory(readMemory()))
+		ofAgent(checkDataDir(data)), checkRoom(engine, statDisk(engine.root)), checkMemory(readMemory()))
 	if a.Clock != nil {
 		ahead, err := askClock(ctx, cfg, a.Clock)
 		results = append(results, checkClock(ahead, err))
@@ -104,11 +104,11 @@ func checkKernel(found string) Result {
 }
 
 // checkRoom looks at the file system that the engine keeps images and dynos on.
-func checkRoom(f engineFacts) Result {
+func checkRoom(f engineFacts, disk diskFacts) Result {
 	if f.err != nil || f.root == "" {
 		return unknown("disk of the engine")
 	}
-	r := checkDisk(statDisk(f.root))
+	r := checkDisk(disk)
 	r.Check = "disk of the engine"
 	r.Cause = strings.NewReplacer(fmt.Sprintf("from %d %% on pushes are refused; apps go on running", diskFail), "dynos cannot be started; those that run may fail to write",
 		fmt.Sprintf("at %d %% pushes are refused", diskFail), "images and what dynos write share what is left").Replace(r.Cause)

@@ -3,6 +3,7 @@ package doctor
 import (
 	"fmt"
 	"io/fs"
+	"path/filepath"
 )
 
 // dataFacts is the data directory as it stands.
@@ -67,7 +68,7 @@ func checkDisk(f diskFacts) Result {
 	default:
 		return r
 	}
-	r.Next = "docker image prune, or a larger disk; du -xsh " + f.path + "/* shows what is large"
+	r.Next = "docker image prune, or a larger disk; du -xsh " + filepath.Join(f.path, "*") + " shows what is large"
 	return r
 }
 

@@ -73,8 +73,9 @@ func TestChecks(t *testing.T) {
 		{"clock behind", checkClock(-61*time.Minute, nil), Warn, "1h1m0s behind"},
 		{"clock far off", checkClock(-3*time.Hour, nil), Fail, "certificates are not good"},
 		{"clock unknown", checkClock(0, errors.New("no route")), Warn, "no route"},
-		{"engine's disk", checkRoom(engine(func(f *engineFacts) { f.root = "/" })), OK, ""},
-		{"engine's disk unknown", checkRoom(down), Warn, "unknown"},
+		{"engine's disk", checkRoom(engineFacts{root: "/"}, diskFacts{path: "/", total: 100 << 30, free: 21 << 30}), OK, "79 % used"},
+		{"engine's disk 80", checkRoom(engineFacts{root: "/"}, diskFacts{path: "/", total: 100 << 30, free: 20 << 30}), Warn, "images and what dynos write share what is left\ndocker image prune, or a larger disk; du -xsh /* shows"},
+		{"engine's disk unknown", checkRoom(down, diskFacts{}), Warn, "unknown"},
 		{"agent's data", ofAgent(checkDataDir(dataFacts{path: "/d", exists: true, isDir: true, mode: 0o777})), Fail, "is this host"},
 		{"agent's data new", ofAgent(checkDataDir(dataFacts{path: "/d"})), OK, "joining makes it"},
 
