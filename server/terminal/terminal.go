@@ -190,9 +190,9 @@ func told(err error) bool {
 
 // watch asks a silent client whether it lives, and cuts off one that does not
 // say so. Everything that arrives is a sign of life: on a slow line a pong
-// would wait behind what was sent before the ping. A ping has no limit of its
-// own: the library cuts the connection at the end of a write's context, also
-// of one that was only held up.
+// would wait behind what was sent before the ping. The library cuts the
+// connection at the end of a write's context, also of one that was only held up:
+// so a ping has its limit (5 s to leave) and no shorter one.
 func (t *terminal) watch(gone <-chan struct{}) {
 	ping, limit := t.cfg.Ping, t.cfg.Gone
 	tick := time.NewTicker(ping)
